@@ -1,0 +1,99 @@
+"""Exceptions.
+
+::
+
+    PySparkException
+    ├── PySparkTypeError (TypeError)            an argument of the wrong type
+    ├── PySparkValueError (ValueError)          an argument of a wrong value
+    │   └── InvalidPathError (FileNotFoundError)  an input path that is not there
+    ├── PySparkNotImplementedError (NotImplementedError)  has no meaning without a JVM
+    ├── PySparkPicklingError (pickle.PicklingError)  a closure that cannot be shipped
+    └── PySparkRuntimeError (RuntimeError)      everything the engine reports
+        ├── TaskError          a task failed for good: stage, partition, attempt
+        ├── JobCancelledError  the job was cancelled, or its context stopped
+        └── ExecutorLostError  executors kept dying, or none could be started
+
+A user function's own exception reaches the caller with its own type, chained
+(`__cause__`) to the `TaskError` that says where it happened.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+
+class PySparkException(Exception):
+    """Base of all exceptions of minispark, with PySpark's accessors.
+
+    `condition` is the error class (`"NOT_INT"`), `parameters` its parameters.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        condition: str | None = None,
+        parameters: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self._message = message
+        self._condition = condition
+        self._parameters = parameters or {}
+
+    def getCondition(self) -> str | None:
+        """The name of the error condition, or None."""
+        return self._condition
+
+    def getErrorClass(self) -> str | None:
+        """The name of the error condition, or None (PySpark's older name)."""
+        return self._condition
+
+    def getMessageParameters(self) -> dict[str, str] | None:
+        """The parameters of the error condition."""
+        return self._parameters
+
+    def getMessage(self) -> str:
+        """The message, with the condition where there is one."""
+        return f"[{self._condition}] {self._message}" if self._condition else self._message
+
+    def __str__(self) -> str:
+        return self.getMessage()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._message, self._condition, self._parameters), {}
+
+
+class PySparkTypeError(PySparkException, TypeError):
+    """An argument has the wrong type."""
+
+
+class PySparkValueError(PySparkException, ValueError):
+    """An argument has a value that is not allowed."""
+
+
+class InvalidPathError(PySparkValueError, FileNotFoundError):
+    """An input path does not exist or matches nothing."""
+
+
+class PySparkNotImplementedError(PySparkException, NotImplementedError):
+    """The call has no meaning without a JVM; the message names what to use."""
+
+
+class PySparkPicklingError(PySparkException, pickle.PicklingError):
+    """A closure, or something it refers to, cannot be shipped to executors."""
+
+
+class PySparkRuntimeError(PySparkException, RuntimeError):
+    """The engine reports that something could not be done."""
+
+
+class TaskError(PySparkRuntimeError):
+    """A task failed for good; says which, where, and what the executor saw."""
+
+
+class JobCancelledError(PySparkRuntimeError):
+    """The job was cancelled, or the context was stopped while it ran."""
+
+
+class ExecutorLostError(PySparkRuntimeError):
+    """Executors kept dying under the job, or none could be started."""

@@ -1,0 +1,1 @@
+"""Kernels: what records pass through; plain functions and classes, testable alone."""

@@ -1,0 +1,1 @@
+"""The plan: lineage graph, fusing, stages. Pure data on the driver."""

@@ -1,0 +1,260 @@
+"""Pipelines: what a task computes, as a flat list of operators.
+
+A pipeline is made on the driver from plan nodes (`minispark.plan.stages`),
+pickled once per stage and evaluated per task on an executor. Operators refer
+to each other by index, children first, so that neither pickling nor building
+recurses. User functions stay pickled bytes until a task starts: each task gets
+fresh copies of them, as in Spark.
+
+What a task may ask of its surroundings is the protocol `TaskEnv`; this module
+knows nothing of files, memory, sockets or the scheduler.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Protocol
+
+import cloudpickle
+
+from minispark.errors import PySparkRuntimeError
+from minispark.ids import RddId, ShuffleId
+from minispark.plan.fuse import fuse
+from minispark.storagelevel import StorageLevel
+
+
+class Op:
+    """Base of all operators."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSplit(Op):
+    """Records of the task's own split, read by the pickled `reader`."""
+
+    reader: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Chain(Op):
+    """A fused run of narrow steps; `steps` is the pickled tuple of them."""
+
+    child: int
+    steps: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ConcatOp(Op):
+    """Partition p is one partition of one child (`plan.nodes.Union`)."""
+
+    children: tuple[int, ...]
+    offsets: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedOp(Op):
+    """Partition p is partition p of every child, in turn."""
+
+    children: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CoalesceOp(Op):
+    """Partition p is the child's partitions of group p, in turn."""
+
+    child: int
+    groups: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CartesianOp(Op):
+    """All pairs of a left and a right partition."""
+
+    left: int
+    right: int
+    right_partitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class ZipOp(Op):
+    """Two equally long partitions side by side."""
+
+    left: int
+    right: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadShuffle(Op):
+    """Reduce side of one exchange; see `plan.nodes.Shuffle`."""
+
+    shuffle_id: ShuffleId
+    #: The pickled `(partition function, Aggregator | None)`.
+    captured: bytes
+    map_side_combine: bool
+    #: The pickled `Ordering`, None where the order is the writers'.
+    ordering: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShuffleSource:
+    """One shuffled side of a cogroup."""
+
+    shuffle_id: ShuffleId
+
+
+@dataclass(frozen=True, slots=True)
+class CoGroupOp(Op):
+    """Groups of all sources by key; an int is a narrow child's index."""
+
+    sources: tuple[ShuffleSource | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheOp(Op):
+    """The persisted block of an RDD, or the child's records, then persisted.
+
+    `child` is -1 for a finished local checkpoint: nothing can recompute it.
+    """
+
+    child: int
+    rdd_id: RddId
+    level: StorageLevel
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCheckpoint(Op):
+    """Partition p of a finished checkpoint in `directory`."""
+
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Operators, children before parents; the last one is the result."""
+
+    ops: tuple[Op, ...]
+
+    @property
+    def root(self) -> int:
+        """Index of the operator whose records the pipeline yields."""
+        return len(self.ops) - 1
+
+
+class TaskEnv(Protocol):
+    """What a running task provides to its pipeline."""
+
+    def split(self, op: int, partition: int) -> Any:
+        """The split of the source operator `op` for one of its partitions."""
+
+    def read_shuffle(self, op: ReadShuffle, partition: int) -> Iterator[Any]:
+        """The merged (combined, sorted) records of a reduce partition."""
+
+    def cogroup(
+        self, sources: list[ShuffleId | Iterator[Any]], partition: int
+    ) -> Iterator[tuple[Any, tuple[Iterable[Any], ...]]]:
+        """Each key with its values per source: shuffles and narrow iterators."""
+
+    def get_or_compute(
+        self,
+        rdd_id: RddId,
+        partition: int,
+        level: StorageLevel,
+        compute: Callable[[], Iterator[Any]] | None,
+    ) -> Iterator[Any]:
+        """The cached block, else the computed records, which are then cached."""
+
+    def read_checkpoint(self, directory: str, partition: int) -> Iterator[Any]:
+        """The records of one partition of a finished checkpoint."""
+
+    def replayable(self, records: Iterator[Any]) -> Iterable[Any]:
+        """The records as something that can be iterated again, bounded in memory."""
+
+
+_SENTINEL = object()
+
+
+def _zip(left: Iterator[Any], right: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
+    for a in left:
+        b = next(right, _SENTINEL)
+        if b is _SENTINEL:
+            break
+        yield a, b
+    else:
+        if next(right, _SENTINEL) is _SENTINEL:
+            return
+    raise PySparkRuntimeError(
+        "Can only zip RDDs with same number of elements in each partition"
+    )
+
+
+def _cartesian(left: Iterator[Any], right: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    for a in left:
+        for b in right:
+            yield a, b
+
+
+def evaluate(pipeline: Pipeline, partition: int, env: TaskEnv) -> Iterator[Any]:
+    """The records of one partition, lazily."""
+    return _evaluate(pipeline.ops, pipeline.root, partition, env)
+
+
+def _evaluate(ops: tuple[Op, ...], index: int, partition: int, env: TaskEnv) -> Iterator[Any]:
+    # What passes its child's records on unchanged only redirects the loop, so
+    # a union of hundreds of unions needs no stack.
+    while True:
+        op = ops[index]
+        if isinstance(op, ConcatOp):
+            child = bisect_right(op.offsets, partition) - 1
+            index, partition = op.children[child], partition - op.offsets[child]
+            continue
+        break
+    if isinstance(op, Chain):
+        return fuse(cloudpickle.loads(op.steps))(
+            partition, _evaluate(ops, op.child, partition, env)
+        )
+    if isinstance(op, ReadSplit):
+        return iter(cloudpickle.loads(op.reader)(env.split(index, partition)))
+    if isinstance(op, ReadShuffle):
+        return env.read_shuffle(op, partition)
+    if isinstance(op, CacheOp):
+        if op.child < 0:
+            return env.get_or_compute(op.rdd_id, partition, op.level, None)
+        child_index = op.child
+        return env.get_or_compute(
+            op.rdd_id,
+            partition,
+            op.level,
+            lambda: _evaluate(ops, child_index, partition, env),
+        )
+    if isinstance(op, CoGroupOp):
+        return env.cogroup(
+            [
+                s.shuffle_id if isinstance(s, ShuffleSource) else _evaluate(ops, s, partition, env)
+                for s in op.sources
+            ],
+            partition,
+        )
+    if isinstance(op, AlignedOp):
+        return chain.from_iterable(_evaluate(ops, c, partition, env) for c in op.children)
+    if isinstance(op, CoalesceOp):
+        child_index = op.child
+        return chain.from_iterable(
+            _evaluate(ops, child_index, p, env) for p in op.groups[partition]
+        )
+    if isinstance(op, ZipOp):
+        return _zip(
+            _evaluate(ops, op.left, partition, env), _evaluate(ops, op.right, partition, env)
+        )
+    if isinstance(op, CartesianOp):
+        i, j = divmod(partition, op.right_partitions)
+        return _cartesian(
+            _evaluate(ops, op.left, i, env),
+            env.replayable(_evaluate(ops, op.right, j, env)),
+        )
+    if isinstance(op, ReadCheckpoint):
+        return env.read_checkpoint(op.directory, partition)
+    raise AssertionError(f"unknown operator {op!r}")

@@ -1,0 +1,79 @@
+"""What the planner tells the scheduler about a job: pure data, no function, no record.
+
+Glossary. A *job* computes some partitions of one result stage. A *stage* is a
+set of equal tasks, one per partition; a *shuffle map stage* writes the map
+outputs of one shuffle and is identified by it, so jobs share it. A *point* is
+something a stage's tasks may read instead of computing further up: the blocks
+of a persisted RDD, or the map outputs of a shuffle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from minispark.ids import JobId, RddId, ShuffleId
+
+
+@dataclass(frozen=True, slots=True)
+class RddPoint:
+    """The blocks of one persisted RDD; complete when all partitions have one."""
+
+    rdd_id: RddId
+    num_partitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShufflePoint:
+    """The map outputs of one shuffle; complete when all maps have one."""
+
+    shuffle_id: ShuffleId
+
+
+Point = RddPoint | ShufflePoint
+#: One block of a persisted RDD: (RDD, partition).
+BlockKey = tuple[RddId, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """One stage as the planner describes it."""
+
+    #: The shuffle whose map outputs the stage writes; None for a result stage.
+    shuffle_id: ShuffleId | None
+    #: Number of partitions of the stage's last RDD (= tasks of a map stage).
+    num_partitions: int
+    #: What the stage's tasks read first, walking up from its last RDD.
+    reads: tuple[Point, ...] = ()
+    #: Behind each persisted RDD of this stage: what computing it would read.
+    behind: Mapping[RddId, tuple[Point, ...]] = field(default_factory=dict)
+    #: Per partition, the cached blocks that would spare its computation,
+    #: best first. Empty when the stage has no persisted RDD.
+    blocks: tuple[tuple[BlockKey, ...], ...] = ()
+    #: What the user sees: the method and line that made the stage.
+    name: str = ""
+    #: The output may differ when a task runs again (unseeded random source).
+    is_indeterminate: bool = False
+    #: All tasks must run at the same time.
+    is_barrier: bool = False
+    #: Cores that one task occupies.
+    task_cpus: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """One action."""
+
+    job_id: JobId
+    #: The result stage.
+    final: StageSpec
+    #: Partitions of the result stage to compute, in the order of the results.
+    partitions: tuple[int, ...]
+    #: Every shuffle map stage above the final one, parents first.
+    stages: tuple[StageSpec, ...] = ()
+    group: str | None = None
+    tags: frozenset[str] = frozenset()
+    description: str | None = None
+    pool: str = "default"
+    #: The action and the line of the user's program.
+    call_site: str = ""

@@ -1,0 +1,299 @@
+"""Planning: the lineage graph cut at its shuffles into stages.
+
+`build_stages(node)` walks up from the node an action was called on. What lies
+between two shuffles becomes one pipeline of flat operators with its narrow
+steps fused; each exchange it reads becomes a map stage of its own. Persisted
+RDDs become `CacheOp`s and, for the scheduler, points at which a stage's needs
+may end. Finished checkpoints cut the walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from minispark.closures import dumps_closure
+from minispark.ids import RddId, ShuffleId
+from minispark.plan import pipeline as p
+from minispark.plan.capture import capture
+from minispark.plan.nodes import (
+    AlignedUnion,
+    Cartesian,
+    Coalesce,
+    CoGroup,
+    Exchange,
+    MapPartitions,
+    Node,
+    Shuffle,
+    Source,
+    Union,
+    Zip,
+)
+from minispark.plan.spec import BlockKey, Point, RddPoint, ShufflePoint, StageSpec
+
+
+@dataclass(frozen=True, slots=True)
+class MapOutputPlan:
+    """What a map task does with the records of its pipeline."""
+
+    shuffle_id: ShuffleId
+    num_reducers: int
+    #: The pickled `(partition function, Aggregator | None)`.
+    captured: bytes
+    map_side_combine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StagePlan:
+    """One stage: what the scheduler is told and what the tasks run."""
+
+    spec: StageSpec
+    pipeline: p.Pipeline
+    #: Source operator -> its splits, one per partition of that operator.
+    splits: dict[int, Sequence[Any]]
+    #: None for the result stage.
+    output: MapOutputPlan | None
+    #: The nodes of the stage, for `explain()` and to keep exchanges alive.
+    node: Node
+    exchanges: tuple[Exchange, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class StageGraph:
+    """All stages of a job; `stages` holds the map stages, parents first."""
+
+    final: StagePlan
+    stages: tuple[StagePlan, ...]
+
+
+def _narrow_inputs(node: Node) -> tuple[Exchange | Node, ...]:
+    """What a node reads within its stage, and the exchanges it reads across."""
+    if node.is_checkpointed:
+        return ()
+    if isinstance(node, Shuffle):
+        return (node.exchange,)
+    if isinstance(node, CoGroup):
+        return node.sources
+    if isinstance(node, MapPartitions):
+        capture(node)
+        assert node.info.captured is not None
+        return (node.info.captured.base,)
+    return node.parents
+
+
+def _topological(root: Node) -> list[Node]:
+    """The nodes of the stage that ends at `root`, inputs before users."""
+    order: list[Node] = []
+    done: set[int] = set()
+    stack: list[tuple[Node, bool]] = [(root, False)]
+    while stack:
+        node, expanded = stack.pop()
+        if expanded:
+            order.append(node)
+            continue
+        if node.id in done:
+            continue
+        done.add(node.id)
+        stack.append((node, True))
+        stack.extend(
+            (source, False) for source in _narrow_inputs(node) if isinstance(source, Node)
+        )
+    return order
+
+
+class _Builder:
+    """Operators of one stage. `at[node.id]` is the index of a node's records."""
+
+    def __init__(self) -> None:
+        self.ops: list[p.Op] = []
+        self.splits: dict[int, Sequence[Any]] = {}
+        self.exchanges: dict[ShuffleId, Exchange] = {}
+        self.at: dict[RddId, int] = {}
+
+    def _add(self, op: p.Op) -> int:
+        self.ops.append(op)
+        return len(self.ops) - 1
+
+    def add(self, node: Node) -> None:
+        """Adds the operators of one node; its inputs must be there."""
+        checkpoint = node.info.checkpoint
+        if checkpoint is not None and checkpoint.done:
+            if checkpoint.directory is None:
+                index = self._add(p.CacheOp(-1, node.id, node.info.storage_level))
+            else:
+                index = self._add(p.ReadCheckpoint(checkpoint.directory))
+            self.at[node.id] = index
+            return
+        index = self._operator(node)
+        if node.is_persisted:
+            index = self._add(p.CacheOp(index, node.id, node.info.storage_level))
+        self.at[node.id] = index
+
+    def _exchange(self, exchange: Exchange) -> ShuffleId:
+        self.exchanges[exchange.shuffle_id] = exchange
+        return exchange.shuffle_id
+
+    def _operator(self, node: Node) -> int:
+        at = self.at
+        if isinstance(node, MapPartitions):
+            captured = node.info.captured
+            assert captured is not None
+            return self._add(p.Chain(at[captured.base.id], captured.blob))
+        if isinstance(node, Source):
+            index = self._add(p.ReadSplit(dumps_closure(node.reader, node.info.call_site)))
+            self.splits[index] = node.splits
+            return index
+        if isinstance(node, Shuffle):
+            exchange = node.exchange
+            return self._add(
+                p.ReadShuffle(
+                    self._exchange(exchange),
+                    exchange.captured,
+                    exchange.map_side_combine,
+                    node.ordering_captured,
+                )
+            )
+        if isinstance(node, CoGroup):
+            return self._add(
+                p.CoGroupOp(
+                    tuple(
+                        p.ShuffleSource(self._exchange(s)) if isinstance(s, Exchange) else at[s.id]
+                        for s in node.sources
+                    )
+                )
+            )
+        children = tuple(at[parent.id] for parent in node.parents)
+        if isinstance(node, Union):
+            return self._add(p.ConcatOp(children, node.offsets))
+        if isinstance(node, AlignedUnion):
+            return self._add(p.AlignedOp(children))
+        if isinstance(node, Coalesce):
+            return self._add(p.CoalesceOp(children[0], node.groups))
+        if isinstance(node, Zip):
+            return self._add(p.ZipOp(*children))
+        if isinstance(node, Cartesian):
+            return self._add(p.CartesianOp(*children, node.parents[1].num_partitions))
+        raise AssertionError(f"unknown node {node!r}")
+
+
+def _parent_partitions(node: Node, partition: int) -> Iterator[tuple[Node, int]]:
+    """The narrow input partitions of one partition of a node."""
+    if isinstance(node, Shuffle) or node.is_checkpointed:
+        return
+    if isinstance(node, MapPartitions):
+        assert node.info.captured is not None
+        yield node.info.captured.base, partition
+    elif isinstance(node, Union):
+        for parent, start, end in zip(
+            node.parents, node.offsets, node.offsets[1:], strict=False
+        ):
+            if start <= partition < end:
+                yield parent, partition - start
+    elif isinstance(node, Coalesce):
+        for parent_partition in node.groups[partition]:
+            yield node.parents[0], parent_partition
+    elif isinstance(node, Cartesian):
+        left, right = node.parents
+        i, j = divmod(partition, right.num_partitions)
+        yield left, i
+        yield right, j
+    elif isinstance(node, CoGroup):
+        for source in node.sources:
+            if isinstance(source, Node):
+                yield source, partition
+    else:
+        for parent in node.parents:
+            yield parent, partition
+
+
+def _cached_blocks(root: Node, partition: int) -> tuple[BlockKey, ...]:
+    """The first persisted blocks met on the way up from one partition."""
+    found: list[BlockKey] = []
+    stack = [(root, partition)]
+    while stack:
+        node, index = stack.pop()
+        if node.is_persisted:
+            found.append((node.id, index))
+        else:
+            stack.extend(_parent_partitions(node, index))
+    return tuple(found)
+
+
+def _reads(nodes: list[Node], start: Node, through_start: bool) -> tuple[Point, ...]:
+    """The points first met walking up from `start`."""
+    points: dict[Point, None] = {}
+    seen: set[int] = set()
+    stack: list[Exchange | Node] = [start]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Exchange):
+            points[ShufflePoint(item.shuffle_id)] = None
+            continue
+        if item.id in seen:
+            continue
+        seen.add(item.id)
+        if item.is_persisted and not (through_start and item is start):
+            points[RddPoint(item.id, item.num_partitions)] = None
+        else:
+            stack.extend(_narrow_inputs(item))
+    return tuple(points)
+
+
+def _build(root: Node, exchange: Exchange | None) -> StagePlan:
+    nodes = _topological(root)
+    builder = _Builder()
+    for node in nodes:
+        builder.add(node)
+    persisted = [n for n in nodes if n.is_persisted]
+    spec = StageSpec(
+        shuffle_id=exchange.shuffle_id if exchange else None,
+        num_partitions=root.num_partitions,
+        reads=_reads(nodes, root, through_start=False),
+        behind={n.id: _reads(nodes, n, through_start=True) for n in persisted},
+        blocks=(
+            tuple(_cached_blocks(root, i) for i in range(root.num_partitions))
+            if persisted
+            else ()
+        ),
+        name=root.info.call_site,
+        is_barrier=any(n.info.is_barrier for n in nodes),
+    )
+    output = (
+        MapOutputPlan(
+            exchange.shuffle_id,
+            exchange.partitioner.numPartitions,
+            exchange.captured,
+            exchange.map_side_combine,
+        )
+        if exchange
+        else None
+    )
+    return StagePlan(
+        spec,
+        p.Pipeline(tuple(builder.ops)),
+        builder.splits,
+        output,
+        root,
+        tuple(builder.exchanges.values()),
+    )
+
+
+def build_stages(node: Node) -> StageGraph:
+    """The stages that compute `node`, with every ancestor stage."""
+    final = _build(node, None)
+    built: dict[ShuffleId, StagePlan] = {}
+    order: list[StagePlan] = []
+    stack: list[tuple[Exchange, bool]] = [(e, False) for e in reversed(final.exchanges)]
+    while stack:
+        exchange, expanded = stack.pop()
+        if expanded:
+            order.append(built[exchange.shuffle_id])
+            continue
+        if exchange.shuffle_id in built:
+            continue
+        plan = _build(exchange.parent, exchange)
+        built[exchange.shuffle_id] = plan
+        stack.append((exchange, True))
+        stack.extend((e, False) for e in reversed(plan.exchanges))
+    return StageGraph(final, tuple(order))

@@ -1,0 +1,1 @@
+"""The RDD class, in one linear chain of files by family of methods."""

@@ -1,0 +1,1 @@
+"""The impure shell: processes, threads, sockets, clocks; Ray in `launch` alone."""

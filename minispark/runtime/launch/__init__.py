@@ -1,0 +1,1 @@
+"""Launchers: three ways to start the same executor."""

@@ -1,0 +1,121 @@
+"""Orders of the scheduler to the runtime, imperative. Frozen and comparable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minispark.ids import ExecutorId, JobId, ShuffleId, StageId, TaskId
+
+
+class Command:
+    """Base of all commands."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchTask(Command):
+    """Send one task attempt to one executor."""
+
+    task_id: TaskId
+    executor_id: ExecutorId
+    #: Any job that wants the stage; the runtime finds the stage's code there.
+    job_id: JobId
+    stage_id: StageId
+    stage_attempt: int
+    #: The map stage's shuffle; None for a result stage.
+    shuffle_id: ShuffleId | None
+    partition: int
+    #: Number of this attempt of the task within the stage attempt, from 0.
+    attempt: int
+    #: The shuffles the task may read, as of now; the runtime sends the
+    #: locations once per executor and version (`MapOutputs.version`).
+    reads: tuple[ShuffleId, ...] = ()
+    is_speculative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTask(Command):
+    """Ask the executor to stop the task; it answers `TaskKilled` or a result."""
+
+    task_id: TaskId
+    executor_id: ExecutorId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptResult(Command):
+    """The task's result counts: apply its accumulator updates, keep the value.
+
+    `index` is the position in `JobSpec.partitions`; None for a map task.
+    """
+
+    task_id: TaskId
+    job_id: JobId
+    index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardResult(Command):
+    """The task's result is late, doubled or unwanted; drop it."""
+
+    task_id: TaskId
+
+
+@dataclass(frozen=True, slots=True)
+class FinishJob(Command):
+    """All results of the job were accepted."""
+
+    job_id: JobId
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed, as the scheduler knows it."""
+
+    #: `"task"`, `"cancelled"`, `"fetch"`, `"executors"`, `"stopped"`, `"barrier"`.
+    kind: str
+    message: str
+    #: What `TaskFailed.failure` carried, for kind `"task"`.
+    cause: object = None
+    stage_id: StageId | None = None
+    stage_name: str = ""
+    partition: int | None = None
+    attempt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailJob(Command):
+    """The job ends without its results."""
+
+    job_id: JobId
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class EndStage(Command):
+    """No task of the stage will be launched again; its code may be dropped."""
+
+    stage_id: StageId
+
+
+@dataclass(frozen=True, slots=True)
+class DropShuffle(Command):
+    """Remove the shuffle's files everywhere."""
+
+    shuffle_id: ShuffleId
+
+
+@dataclass(frozen=True, slots=True)
+class KillExecutor(Command):
+    """End the executor: it did not let go of a cancelled task."""
+
+    executor_id: ExecutorId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetTimer(Command):
+    """Send `TimerFired` at the time `at_s` (the clock of `now`), once."""
+
+    at_s: float

@@ -1,0 +1,162 @@
+"""Facts the scheduler is told, past tense. Frozen, comparable, loggable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minispark.ids import ExecutorId, JobId, NodeId, RddId, ShuffleId, TaskId
+from minispark.plan.spec import BlockKey, JobSpec
+from minispark.scheduler.model import ExecutorInfo, MapStatus
+
+
+class Event:
+    """Base of all events."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobSubmitted(Event):
+    """A driver thread waits for this job."""
+
+    job: JobSpec
+
+
+@dataclass(frozen=True, slots=True)
+class JobCancelled(Event):
+    """The user, or the thread that waited, gave the job up."""
+
+    job_id: JobId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorAdded(Event):
+    """An executor registered and can take tasks."""
+
+    executor: ExecutorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorLost(Event):
+    """An executor is gone: its connection closed or it was silent too long."""
+
+    executor_id: ExecutorId
+    reason: str
+    #: We asked for it (cancel, replacement): its tasks' failures do not count.
+    intended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLost(Event):
+    """A node is gone with its executors, its files and its blocks."""
+
+    node_id: NodeId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorsExhausted(Event):
+    """No executor is left and the launcher cannot provide another one."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockUpdate:
+    """One persisted block appeared or went; part of task reports."""
+
+    block: BlockKey
+    #: Held in the executor's heap: gone with the executor.
+    in_memory: bool
+    #: Held in a file of the node: gone with the node.
+    on_disk: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BlocksUpdated(Event):
+    """An executor stored, moved or dropped persisted blocks."""
+
+    executor_id: ExecutorId
+    updates: tuple[BlockUpdate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted(Event):
+    """A task left the executor's queue (only reported where it had to wait)."""
+
+    task_id: TaskId
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSucceeded(Event):
+    """A task finished; `status` is set for shuffle map tasks.
+
+    The result itself stays with the runtime until `AcceptResult` or
+    `DiscardResult` says what becomes of it.
+    """
+
+    task_id: TaskId
+    status: MapStatus | None = None
+    result_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed(Event):
+    """A task raised. `failure` is opaque to the scheduler and handed on."""
+
+    task_id: TaskId
+    failure: object
+    #: False for errors that another attempt cannot mend (result too large).
+    is_retryable: bool = True
+    #: False for what is not the task's fault (disk full, commit refused).
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TaskKilled(Event):
+    """A task ended because we asked its executor to stop it."""
+
+    task_id: TaskId
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed(Event):
+    """A task could not read map outputs.
+
+    `map_attempts` names the exact outputs (map partition, file attempt) that
+    are missing or corrupt; empty when the task had no locations for the
+    shuffle at all. `node_id` is None when not one node is to blame.
+    """
+
+    task_id: TaskId
+    shuffle_id: ShuffleId
+    map_attempts: tuple[tuple[int, int], ...]
+    node_id: NodeId | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShuffleForgotten(Event):
+    """Nobody holds the shuffle any more; its outputs may go."""
+
+    shuffle_id: ShuffleId
+
+
+@dataclass(frozen=True, slots=True)
+class RddUnpersisted(Event):
+    """The blocks of an RDD were dropped by the user."""
+
+    rdd_id: RddId
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired(Event):
+    """The time asked for by `SetTimer` has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped(Event):
+    """The context stops: every job fails with the reason."""
+
+    reason: str

@@ -1,0 +1,35 @@
+"""What the scheduler learns from the runtime: pure data.
+
+Jobs and stages are described in `minispark.plan.spec`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minispark.ids import ExecutorId, NodeId
+
+
+@dataclass(frozen=True, slots=True)
+class MapStatus:
+    """Where one map output is, and how large its blocks are."""
+
+    node_id: NodeId
+    executor_id: ExecutorId
+    #: Attempt number in the file's name: unique per shuffle and map.
+    attempt: int
+    #: Bytes per reduce partition, as one byte each (log scale base 1.1).
+    sizes: bytes
+    total_bytes: int
+    #: Whether losing the executor (not the node) loses the output.
+    in_executor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorInfo:
+    """An executor that registered."""
+
+    executor_id: ExecutorId
+    node_id: NodeId
+    #: Tasks it runs at the same time.
+    cores: int = 1

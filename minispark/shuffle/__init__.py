@@ -1,0 +1,1 @@
+"""The shuffle: map outputs on disk, external combine, sort and group."""

@@ -1,0 +1,1 @@
+"""Storage on one node: frames, files, memory budget, persisted blocks."""

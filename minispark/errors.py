@@ -10,8 +10,11 @@
     ├── PySparkPicklingError (pickle.PicklingError)  a closure that cannot be shipped
     └── PySparkRuntimeError (RuntimeError)      everything the engine reports
         ├── TaskError          a task failed for good: stage, partition, attempt
+        ├── OutputExistsError (FileExistsError)  the directory to save to exists
+        ├── CorruptFileError (OSError)  an input file is truncated or damaged
         ├── JobCancelledError  the job was cancelled, or its context stopped
-        └── ExecutorLostError  executors kept dying, or none could be started
+        ├── ExecutorLostError  executors kept dying, or none could be started
+        └── DiskFullError      the node-local directory cannot take any more
 
 A user function's own exception reaches the caller with its own type, chained
 (`__cause__`) to the `TaskError` that says where it happened.
@@ -87,6 +90,14 @@ class PySparkRuntimeError(PySparkException, RuntimeError):
     """The engine reports that something could not be done."""
 
 
+class OutputExistsError(PySparkRuntimeError, FileExistsError):
+    """The directory to save to exists already; nothing was written."""
+
+
+class CorruptFileError(PySparkRuntimeError, OSError):
+    """An input file is truncated or damaged; the message names it."""
+
+
 class TaskError(PySparkRuntimeError):
     """A task failed for good; says which, where, and what the executor saw."""
 
@@ -97,3 +108,7 @@ class JobCancelledError(PySparkRuntimeError):
 
 class ExecutorLostError(PySparkRuntimeError):
     """Executors kept dying under the job, or none could be started."""
+
+
+class DiskFullError(PySparkRuntimeError):
+    """A file could not be written: no space, over quota, or larger than allowed."""

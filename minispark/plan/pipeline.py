@@ -92,6 +92,8 @@ class ReadShuffle(Op):
     """Reduce side of one exchange; see `plan.nodes.Shuffle`."""
 
     shuffle_id: ShuffleId
+    #: Map outputs that must all be there: fewer would be a wrong answer.
+    num_maps: int
     #: The pickled `(partition function, Aggregator | None)`.
     captured: bytes
     map_side_combine: bool
@@ -104,6 +106,7 @@ class ShuffleSource:
     """One shuffled side of a cogroup."""
 
     shuffle_id: ShuffleId
+    num_maps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,7 @@ class TaskEnv(Protocol):
         """The merged (combined, sorted) records of a reduce partition."""
 
     def cogroup(
-        self, sources: list[ShuffleId | Iterator[Any]], partition: int
+        self, sources: list[ShuffleSource | Iterator[Any]], partition: int
     ) -> Iterator[tuple[Any, tuple[Iterable[Any], ...]]]:
         """Each key with its values per source: shuffles and narrow iterators."""
 
@@ -233,7 +236,7 @@ def _evaluate(ops: tuple[Op, ...], index: int, partition: int, env: TaskEnv) -> 
     if isinstance(op, CoGroupOp):
         return env.cogroup(
             [
-                s.shuffle_id if isinstance(s, ShuffleSource) else _evaluate(ops, s, partition, env)
+                s if isinstance(s, ShuffleSource) else _evaluate(ops, s, partition, env)
                 for s in op.sources
             ],
             partition,

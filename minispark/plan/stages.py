@@ -9,6 +9,8 @@ may end. Finished checkpoints cut the walk.
 
 from __future__ import annotations
 
+import weakref
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,6 +67,30 @@ class StageGraph:
 
     final: StagePlan
     stages: tuple[StagePlan, ...]
+
+    def exchanges(self) -> Iterator[Exchange]:
+        """Every exchange that the stages read."""
+        for plan in (self.final, *self.stages):
+            yield from plan.exchanges
+
+
+class StageCache:
+    """Map stages built before, while their exchange lives.
+
+    An iterative job's lineage grows with every turn; only what is new has to
+    be planned. A change of what is persisted or checkpointed starts afresh.
+    """
+
+    def __init__(self) -> None:
+        self._version = -1
+        self._plans: weakref.WeakKeyDictionary[Exchange, StagePlan] = weakref.WeakKeyDictionary()
+
+    def at(self, version: int) -> weakref.WeakKeyDictionary[Exchange, StagePlan]:
+        """The plans made at this version of the lineage."""
+        if version != self._version:
+            self._version = version
+            self._plans = weakref.WeakKeyDictionary()
+        return self._plans
 
 
 def _narrow_inputs(node: Node) -> tuple[Exchange | Node, ...]:
@@ -149,6 +175,7 @@ class _Builder:
             return self._add(
                 p.ReadShuffle(
                     self._exchange(exchange),
+                    exchange.parent.num_partitions,
                     exchange.captured,
                     exchange.map_side_combine,
                     node.ordering_captured,
@@ -158,7 +185,9 @@ class _Builder:
             return self._add(
                 p.CoGroupOp(
                     tuple(
-                        p.ShuffleSource(self._exchange(s)) if isinstance(s, Exchange) else at[s.id]
+                        p.ShuffleSource(self._exchange(s), s.parent.num_partitions)
+                        if isinstance(s, Exchange)
+                        else at[s.id]
                         for s in node.sources
                     )
                 )
@@ -171,9 +200,11 @@ class _Builder:
         if isinstance(node, Coalesce):
             return self._add(p.CoalesceOp(children[0], node.groups))
         if isinstance(node, Zip):
-            return self._add(p.ZipOp(*children))
+            left, right = children
+            return self._add(p.ZipOp(left, right))
         if isinstance(node, Cartesian):
-            return self._add(p.CartesianOp(*children, node.parents[1].num_partitions))
+            left, right = children
+            return self._add(p.CartesianOp(left, right, node.parents[1].num_partitions))
         raise AssertionError(f"unknown node {node!r}")
 
 
@@ -279,8 +310,9 @@ def _build(root: Node, exchange: Exchange | None) -> StagePlan:
     )
 
 
-def build_stages(node: Node) -> StageGraph:
+def build_stages(node: Node, cache: StageCache | None = None, version: int = 0) -> StageGraph:
     """The stages that compute `node`, with every ancestor stage."""
+    known = (cache or StageCache()).at(version)
     final = _build(node, None)
     built: dict[ShuffleId, StagePlan] = {}
     order: list[StagePlan] = []
@@ -292,8 +324,44 @@ def build_stages(node: Node) -> StageGraph:
             continue
         if exchange.shuffle_id in built:
             continue
-        plan = _build(exchange.parent, exchange)
+        plan = known.get(exchange)
+        if plan is None:
+            plan = known[exchange] = _build(exchange.parent, exchange)
         built[exchange.shuffle_id] = plan
         stack.append((exchange, True))
         stack.extend((e, False) for e in reversed(plan.exchanges))
     return StageGraph(final, tuple(order))
+
+
+def source_partitions(plan: StagePlan, partition: int) -> list[tuple[int, int]]:
+    """The (source operator, its partition) pairs that one task may read."""
+    if not plan.splits:
+        return []
+    ops = plan.pipeline.ops
+    found: dict[tuple[int, int], None] = {}
+    stack = [(plan.pipeline.root, partition)]
+    while stack:
+        index, part = stack.pop()
+        op = ops[index]
+        if isinstance(op, p.ReadSplit):
+            found[index, part] = None
+        elif isinstance(op, p.Chain):
+            stack.append((op.child, part))
+        elif isinstance(op, p.CacheOp):
+            if op.child >= 0:
+                stack.append((op.child, part))
+        elif isinstance(op, p.ConcatOp):
+            child = bisect_right(op.offsets, part) - 1
+            stack.append((op.children[child], part - op.offsets[child]))
+        elif isinstance(op, p.AlignedOp):
+            stack.extend((child, part) for child in op.children)
+        elif isinstance(op, p.CoalesceOp):
+            stack.extend((op.child, q) for q in op.groups[part])
+        elif isinstance(op, p.ZipOp):
+            stack += [(op.left, part), (op.right, part)]
+        elif isinstance(op, p.CartesianOp):
+            i, j = divmod(part, op.right_partitions)
+            stack += [(op.left, i), (op.right, j)]
+        elif isinstance(op, p.CoGroupOp):
+            stack.extend((s, part) for s in op.sources if isinstance(s, int))
+    return list(found)

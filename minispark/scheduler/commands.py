@@ -26,7 +26,8 @@ class LaunchTask(Command):
     #: The map stage's shuffle; None for a result stage.
     shuffle_id: ShuffleId | None
     partition: int
-    #: Number of this attempt of the task within the stage attempt, from 0.
+    #: Number of this attempt, from 0. For a map task it names the output file:
+    #: unique per (shuffle, map partition) as long as the shuffle exists.
     attempt: int
     #: The shuffles the task may read, as of now; the runtime sends the
     #: locations once per executor and version (`MapOutputs.version`).
@@ -53,6 +54,9 @@ class AcceptResult(Command):
     task_id: TaskId
     job_id: JobId
     index: int | None
+    #: The map partition was accepted before and its output lost since: its
+    #: accumulator updates do not count again.
+    is_repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,72 @@
+# Everything sets itself up: a virtual environment in .venv, from Python >= 3.10
+# and a package index. Nothing is installed again until pyproject.toml changes.
+
+.DEFAULT_GOAL := help
+
+# The newest supported Python that runs; `make PYTHON=/path/to/python ...` overrides.
+PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' \
+	>/dev/null 2>&1 && { echo $$p; break; }; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.set-up
+DEV := $(VENV)/.set-up-dev
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PATHS := minispark tests examples benchmarks
+DEMO := build/demo
+LINES ?= 300000
+PYTEST_ARGS ?=
+
+.PHONY: help demo test lint format types layers unit bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(SETUP): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "minispark needs Python 3.10 or newer; none found" >&2; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version)"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --upgrade 'pip>=23.1'
+	@$(PIP) install --editable .
+	@touch $@
+
+$(DEV): $(SETUP)
+	@$(PIP) install --editable '.[test,lint]'
+	@touch $@
+
+demo: $(SETUP) ## The main job: generated access logs, a report, the plan, the times
+	@test -f $(DEMO)/logs-$(LINES)/access-06.log.gz \
+		|| $(BIN)/python examples/generate_logs.py $(DEMO)/logs-$(LINES) --lines $(LINES) >/dev/null
+	@$(BIN)/python examples/access_log.py --output $(DEMO)/output $(DEMO)/logs-$(LINES)
+
+test: $(DEV) ## Linter, formatter check, types, import layers, then every test
+	@$(BIN)/ruff check $(PATHS)
+	@$(BIN)/ruff format --check $(PATHS)
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/architecture/test_layers.py
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(DEV) ## Linter and formatter check
+	@$(BIN)/ruff check $(PATHS)
+	@$(BIN)/ruff format --check $(PATHS)
+
+format: $(DEV) ## Format the code and mend what the linter can mend
+	@$(BIN)/ruff check --fix $(PATHS)
+	@$(BIN)/ruff format $(PATHS)
+
+types: $(DEV) ## The strict type checker
+	@$(BIN)/mypy
+
+layers: $(DEV) ## Who may import whom
+	@$(BIN)/python -m pytest -q tests/architecture/test_layers.py
+
+unit: $(DEV) ## The tests that need no Ray: quick, for every change
+	@$(BIN)/python -m pytest -m "not ray and not cluster and not pyspark and not slow" $(PYTEST_ARGS)
+
+bench: $(SETUP) ## The benchmarks; REFERENCE=/path/to/python-with-pyspark compares
+	@$(BIN)/python benchmarks/run.py $(if $(REFERENCE),--pyspark $(REFERENCE))
+
+clean: ## Remove what the targets above made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

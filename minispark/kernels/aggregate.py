@@ -1,0 +1,189 @@
+"""Combining and reducing: per key, per partition, and what partitions gave.
+
+Plain functions and small classes, pickled by reference. Those of the form
+`f(..., index, records)` are what a task computes of one partition.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+
+# -- per key ---------------------------------------------------------------------
+
+
+def one_value(value: Any) -> list[Any]:
+    """A group of one value."""
+    return [value]
+
+
+def append_value(group: list[Any], value: Any) -> list[Any]:
+    """A group with one more value."""
+    group.append(value)
+    return group
+
+
+def extend_group(group: list[Any], other: list[Any]) -> list[Any]:
+    """Two groups of a key as one."""
+    group.extend(other)
+    return group
+
+
+class FromZero:
+    """Makes a key's first combiner of its own copy of a zero value."""
+
+    __slots__ = ("f", "zero")
+
+    def __init__(self, zero: Any, f: Callable[[Any, Any], Any]) -> None:
+        self.zero = zero
+        self.f = f
+
+    def __call__(self, value: Any) -> Any:
+        return self.f(copy.deepcopy(self.zero), value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FromZero, (self.zero, self.f)
+
+
+def combine_locally(
+    create: Callable[[Any], Any],
+    merge: Callable[[Any, Any], Any],
+    _index: int,
+    pairs: Iterator[tuple[Any, Any]],
+) -> Iterator[tuple[Any, Any]]:
+    """Pairs combined by key, keys in the order they first come.
+
+    For pairs whose keys are all in this partition already. Holds the combined
+    values of the partition in memory.
+    """
+    combined: dict[Any, Any] = {}
+    for key, value in pairs:
+        combined[key] = merge(combined[key], value) if key in combined else create(value)
+    yield from combined.items()
+
+
+# -- per partition -----------------------------------------------------------------
+
+
+def to_list(_index: int, records: Iterator[Any]) -> list[Any]:
+    """All records."""
+    return list(records)
+
+
+def first_records(num: int, _index: int, records: Iterator[Any]) -> list[Any]:
+    """The first `num` records, at most; computes no others."""
+    return list(islice(records, num))
+
+
+def count_records(_index: int, records: Iterator[Any]) -> int:
+    """The number of records."""
+    return sum(1 for _ in records)
+
+
+def sum_records(_index: int, records: Iterator[Any]) -> Any:
+    """The sum of the records, from 0."""
+    return sum(records)
+
+
+def sum_floats(_index: int, records: Iterator[Any]) -> tuple[float, int]:
+    """The sum of the records as floats, and their number."""
+    total, n = 0.0, 0
+    for record in records:
+        total += float(record)
+        n += 1
+    return total, n
+
+
+def reduced(f: Callable[[Any, Any], Any], _index: int, records: Iterator[Any]) -> list[Any]:
+    """The records reduced to one, or none where there are none."""
+    for first in records:
+        return [functools.reduce(f, records, first)]
+    return []
+
+
+def reduced_into_list(f: Callable[[Any, Any], Any], acc: list[Any], record: Any) -> list[Any]:
+    """A list of at most one record, with one more reduced into it."""
+    return [f(acc[0], record)] if acc else [record]
+
+
+def reduced_lists(f: Callable[[Any, Any], Any], a: list[Any], b: list[Any]) -> list[Any]:
+    """Two lists of at most one record as one such list."""
+    return [f(a[0], b[0])] if a and b else a or b
+
+
+def folded(zero: Any, f: Callable[[Any, Any], Any], _index: int, records: Iterator[Any]) -> Any:
+    """The records folded into `zero`, which is the task's own copy."""
+    return functools.reduce(f, records, zero)
+
+
+def folded_partition(
+    zero: Any, f: Callable[[Any, Any], Any], _index: int, records: Iterator[Any]
+) -> Iterator[Any]:
+    """As `folded`, as a partition of one record."""
+    yield functools.reduce(f, records, zero)
+
+
+def keyed_modulo(partitions: int, index: int, records: Iterator[Any]) -> Iterator[Any]:
+    """Each record with the partition that combines it, in `treeAggregate`."""
+    for record in records:
+        yield index % partitions, record
+
+
+def reduced_by_key(
+    f: Callable[[Any, Any], Any], _index: int, pairs: Iterator[tuple[Any, Any]]
+) -> dict[Any, Any]:
+    """The values of each key reduced to one."""
+    return merge_dict(f, {}, pairs)
+
+
+def merge_dict(
+    f: Callable[[Any, Any], Any], into: dict[Any, Any], pairs: Iterable[tuple[Any, Any]]
+) -> dict[Any, Any]:
+    """Merges pairs into a dict, values of one key by `f`."""
+    for key, value in pairs:
+        into[key] = f(into[key], value) if key in into else value
+    return into
+
+
+def counted(_index: int, records: Iterator[Any]) -> dict[Any, int]:
+    """How often each record occurs."""
+    counts: dict[Any, int] = defaultdict(int)
+    for record in records:
+        counts[record] += 1
+    return counts
+
+
+def each(f: Callable[[Any], Any], _index: int, records: Iterator[Any]) -> None:
+    """Calls `f` with each record, for its effect."""
+    for record in records:
+        f(record)
+
+
+def each_partition(f: Callable[[Iterator[Any]], Any], _index: int, records: Iterator[Any]) -> None:
+    """Calls `f` with the records; runs a generator function to its end."""
+    result = f(records)
+    if isinstance(result, Iterator):
+        for _ in result:
+            pass
+
+
+def applied(f: Callable[[Iterator[Any]], Any], _index: int, records: Iterator[Any]) -> Any:
+    """What `f` makes of the records."""
+    return f(records)
+
+
+def as_list(
+    f: Callable[[Iterator[Any]], Iterable[Any]], _index: int, records: Iterator[Any]
+) -> list[Any]:
+    """What `f` makes of the records, as a list."""
+    return list(f(records))
+
+
+def keyed_by(key: Callable[[Any], Any], choose: Callable[..., Any], a: Any, b: Any) -> Any:
+    """The one of two records that `choose` (min or max) takes by key."""
+    return choose(a, b, key=key)

@@ -1,0 +1,148 @@
+"""Order: the first few of many, and cutting keys into ranges for a sort.
+
+Owns the rules for ties and for range bounds, PySpark's. Must not know jobs.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from minispark.errors import PySparkTypeError
+
+__all__ = [
+    "RangePlacement",
+    "merge_ordered",
+    "merge_top",
+    "range_bounds",
+    "sort_sample_fraction",
+    "sorted_by",
+    "take_ordered",
+    "top",
+]
+
+T = TypeVar("T")
+
+#: The seed of the sample from which bounds are made.
+SORT_SAMPLE_SEED = 1
+#: So many keys are sampled for each partition of the result.
+_SAMPLES_PER_PARTITION = 20.0
+
+
+def take_ordered(elements: Iterable[T], num: int, key: Callable[[T], Any] | None = None) -> list[T]:
+    """The `num` smallest in ascending order; of equal ones the earlier."""
+    return heapq.nsmallest(num, elements, key)
+
+
+def merge_ordered(
+    a: list[T], b: list[T], num: int, key: Callable[[T], Any] | None = None
+) -> list[T]:
+    """The `num` smallest of two partitions' smallest."""
+    return heapq.nsmallest(num, a + b, key)
+
+
+def top(elements: Iterable[T], num: int, key: Callable[[T], Any] | None = None) -> list[T]:
+    """The `num` largest in descending order; of equal ones the earlier."""
+    return heapq.nlargest(num, elements, key)
+
+
+def merge_top(a: list[T], b: list[T], num: int, key: Callable[[T], Any] | None = None) -> list[T]:
+    """The `num` largest of two partitions' largest."""
+    return heapq.nlargest(num, a + b, key)
+
+
+def sort_sample_fraction(num_partitions: int, count: int) -> float:
+    """Which fraction of the keys to sample, with `SORT_SAMPLE_SEED`, for the bounds."""
+    return min(num_partitions * _SAMPLES_PER_PARTITION / max(count, 1), 1.0)
+
+
+def range_bounds(
+    samples: Iterable[Any],
+    num_partitions: int,
+    keyfunc: Callable[[Any], Any] | None = None,
+) -> list[Any]:
+    """The keys, as `keyfunc` gives them, between which partitions are cut.
+
+    Without `keyfunc` these are PySpark's bounds. With one, PySpark compares
+    `keyfunc(key)` with bounds it did not apply `keyfunc` to, so that its result may not
+    be sorted as a whole; here both sides are what `keyfunc` gives.
+
+    Raises
+    ------
+    PySparkTypeError
+        Two keys do not compare.
+    """
+    keys = list(samples) if keyfunc is None else list(map(keyfunc, samples))
+    keys = sorted_by(keys, None)
+    if not keys:
+        return []
+    n = len(keys)
+    return [keys[int(n * (i + 1) / num_partitions)] for i in range(num_partitions - 1)]
+
+
+class RangePlacement:
+    """The partition of a key in a range-partitioned sort. Picklable."""
+
+    __slots__ = ("ascending", "bounds", "keyfunc", "num_partitions")
+
+    def __init__(
+        self,
+        bounds: Sequence[Any],
+        num_partitions: int,
+        ascending: bool = True,
+        keyfunc: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.bounds = bounds
+        self.num_partitions = num_partitions
+        self.ascending = ascending
+        self.keyfunc = keyfunc
+
+    def __call__(self, key: Any) -> int:
+        k = key if self.keyfunc is None else self.keyfunc(key)
+        try:
+            p = bisect_left(self.bounds, k)
+        except TypeError as e:
+            _refuse([*self.bounds, k], e)
+        return p if self.ascending else self.num_partitions - 1 - p
+
+
+def sorted_by(
+    elements: Iterable[T], key: Callable[[T], Any] | None, reverse: bool = False
+) -> list[T]:
+    """`sorted`, with an error that shows two keys that do not compare."""
+    elements = list(elements)
+    try:
+        return sorted(elements, key=key, reverse=reverse)  # type: ignore[arg-type,type-var]
+    except TypeError as e:
+        _refuse(elements if key is None else map(key, elements), e)
+
+
+def _refuse(keys: Iterable[Any], e: TypeError) -> NoReturn:
+    """Names two neighbours that do not compare; lets other errors pass."""
+    before: list[Any] = []
+    for k in keys:
+        if before and not _compares(before[0], k):
+            a, b = before[0], k
+            raise PySparkTypeError(
+                f"Keys cannot be sorted: {_short(a)} ({type(a).__name__}) and {_short(b)}"
+                f" ({type(b).__name__}) do not compare",
+                "KEYS_NOT_COMPARABLE",
+                {"types": f"{type(a).__name__}, {type(b).__name__}"},
+            ) from e
+        before = [k]
+    raise e
+
+
+def _compares(a: Any, b: Any) -> bool:
+    try:
+        bool(a < b)
+    except TypeError:
+        return False
+    return True
+
+
+def _short(x: object) -> str:
+    text = repr(x)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,160 @@
+"""`StatCounter`: count, mean, variance, minimum and maximum in one pass.
+
+Owns the arithmetic (Welford's update, Chan's merge), in PySpark's order of operations
+so that the last digits agree. numpy is used only when a value is an array.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from minispark.errors import PySparkTypeError
+
+
+class StatCounter:
+    """Running statistics of numbers; two of them can be merged.
+
+    Examples
+    --------
+    >>> StatCounter([1.0, 2.0, 3.0])
+    (count: 3, mean: 2.0, stdev: 0.816496580927726, max: 3.0, min: 1.0)
+    """
+
+    def __init__(self, values: Iterable[float] | None = None) -> None:
+        self.n = 0
+        self.mu: Any = 0.0
+        #: The sum of squared distances from the mean.
+        self.m2: Any = 0.0
+        self.maxValue: Any = float("-inf")
+        self.minValue: Any = float("inf")
+        for v in values if values is not None else ():
+            self.merge(v)
+
+    def merge(self, value: float) -> StatCounter:
+        """Adds a value; returns this counter."""
+        delta = value - self.mu
+        self.n += 1
+        self.mu += delta / self.n
+        self.m2 += delta * (value - self.mu)
+        self.maxValue = _maximum(self.maxValue, value)
+        self.minValue = _minimum(self.minValue, value)
+        return self
+
+    def mergeStats(self, other: StatCounter) -> StatCounter:
+        """Adds another counter's values; returns this counter."""
+        if not isinstance(other, StatCounter):
+            raise PySparkTypeError(
+                f"Can only merge StatCounter but got {type(other)}",
+                "NOT_STAT_COUNTER",
+                {"arg_type": type(other).__name__},
+            )
+        if other is self:
+            other = other.copy()
+        if self.n == 0:
+            self.n, self.mu, self.m2 = other.n, other.mu, other.m2
+            self.maxValue, self.minValue = other.maxValue, other.minValue
+        elif other.n != 0:
+            delta = other.mu - self.mu
+            total = self.n + other.n
+            # Of very different counts, correct the larger one's mean: more exact.
+            if other.n * 10 < self.n:
+                self.mu = self.mu + (delta * other.n) / total
+            elif self.n * 10 < other.n:
+                self.mu = other.mu - (delta * self.n) / total
+            else:
+                self.mu = (self.mu * self.n + other.mu * other.n) / total
+            self.maxValue = _maximum(self.maxValue, other.maxValue)
+            self.minValue = _minimum(self.minValue, other.minValue)
+            self.m2 += other.m2 + (delta * delta * self.n * other.n) / total
+            self.n = total
+        return self
+
+    def copy(self) -> StatCounter:
+        """A counter of its own with the same values."""
+        return copy.deepcopy(self)
+
+    def count(self) -> int:
+        """How many values."""
+        return int(self.n)
+
+    def mean(self) -> float:
+        """Their mean; 0.0 of none."""
+        return self.mu  # type: ignore[no-any-return]
+
+    def sum(self) -> float:
+        """Their sum, from the mean."""
+        return self.n * self.mu  # type: ignore[no-any-return]
+
+    def min(self) -> float:
+        """The smallest; infinity of none."""
+        return self.minValue  # type: ignore[no-any-return]
+
+    def max(self) -> float:
+        """The largest; minus infinity of none."""
+        return self.maxValue  # type: ignore[no-any-return]
+
+    def variance(self) -> float:
+        """The population's variance; NaN of none."""
+        return float("nan") if self.n == 0 else self.m2 / self.n
+
+    def sampleVariance(self) -> float:
+        """The variance with n - 1; NaN of fewer than two."""
+        return float("nan") if self.n <= 1 else self.m2 / (self.n - 1)
+
+    def stdev(self) -> float:
+        """The population's standard deviation."""
+        return _sqrt(self.variance())
+
+    def sampleStdev(self) -> float:
+        """The standard deviation with n - 1."""
+        return _sqrt(self.sampleVariance())
+
+    def asDict(self, sample: bool = False) -> dict[str, float]:
+        """All of them by name.
+
+        As in PySpark, `sample=True` gives the population's figures and False, the
+        default, those with n - 1.
+        """
+        return {
+            "count": self.count(),
+            "mean": self.mean(),
+            "sum": self.sum(),
+            "min": self.min(),
+            "max": self.max(),
+            "stdev": self.stdev() if sample else self.sampleStdev(),
+            "variance": self.variance() if sample else self.sampleVariance(),
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"(count: {self.count()}, mean: {self.mean()}, stdev: {self.stdev()},"
+            f" max: {self.max()}, min: {self.min()})"
+        )
+
+
+def _maximum(a: Any, b: Any) -> Any:
+    """As numpy's: NaN wins, and numbers become floats."""
+    if isinstance(b, (int, float)):
+        return a if a >= b or a != a else float(b)
+    import numpy as np
+
+    return np.maximum(a, b)
+
+
+def _minimum(a: Any, b: Any) -> Any:
+    if isinstance(b, (int, float)):
+        return a if a <= b or a != a else float(b)
+    import numpy as np
+
+    return np.minimum(a, b)
+
+
+def _sqrt(x: Any) -> Any:
+    if isinstance(x, (int, float)):
+        return math.sqrt(x)
+    import numpy as np
+
+    return np.sqrt(x)

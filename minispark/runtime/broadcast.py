@@ -1,0 +1,99 @@
+"""Broadcast variables: a value shipped to each node once, read by its tasks.
+
+The driver writes the value to a file in its own node directory; every other
+node copies the file once; executors map it and keep the loaded value while
+memory allows. Inside a closure only the id travels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+from minispark.errors import PySparkRuntimeError
+from minispark.ids import BroadcastId
+from minispark.runtime.current import current_task
+
+T = TypeVar("T")
+
+
+class BroadcastOwner(Protocol):
+    """What the driver does for its broadcasts."""
+
+    def load_broadcast(self, bid: BroadcastId) -> Any:
+        """A fresh copy of the value."""
+
+    def unpersist_broadcast(self, bid: BroadcastId, destroy: bool, blocking: bool) -> None:
+        """Drops the executors' copies; with `destroy` the file too."""
+
+
+class Broadcast(Generic[T]):
+    """A read-only value that every task can reach through `value`.
+
+    Examples
+    --------
+    >>> table = sc.broadcast({"a": 1, "b": 2})
+    >>> sc.parallelize(["a", "b", "a"]).map(lambda k: table.value[k]).collect()
+    [1, 2, 1]
+    >>> table.destroy()
+    """
+
+    def __init__(self, bid: BroadcastId, owner: BroadcastOwner | None) -> None:
+        self.id = bid
+        self._owner = owner
+        self._destroyed = False
+
+    @property
+    def value(self) -> T:
+        """The broadcast value; loaded when it is first asked for."""
+        if not hasattr(self, "_value"):
+            if self._destroyed:
+                raise PySparkRuntimeError(
+                    f"Broadcast({self.id}) was destroyed and cannot be read any more",
+                    "BROADCAST_DESTROYED",
+                )
+            if self._owner is not None:
+                self._value: T = self._owner.load_broadcast(self.id)
+            else:
+                task = current_task()
+                if task is None:
+                    raise PySparkRuntimeError(
+                        f"Broadcast({self.id}) was unpickled outside a task and has no value",
+                        "BROADCAST_VARIABLE_NOT_LOADED",
+                    )
+                self._value = task.executor.broadcasts.get(self.id)
+        return self._value
+
+    def unpersist(self, blocking: bool = False) -> None:
+        """Drops the executors' copies; they are sent again when needed."""
+        self._require_owner("unpersist").unpersist_broadcast(self.id, False, blocking)
+
+    def destroy(self, blocking: bool = False) -> None:
+        """Removes all data of the broadcast; it cannot be used afterwards."""
+        self._require_owner("destroy").unpersist_broadcast(self.id, True, blocking)
+        self._destroyed = True
+        self.__dict__.pop("_value", None)
+
+    def _require_owner(self, method: str) -> BroadcastOwner:
+        if self._owner is None:
+            raise PySparkRuntimeError(
+                f"Broadcast.{method}() can only be called on the driver",
+                "INVALID_BROADCAST_OPERATION",
+                {"operation": method},
+            )
+        return self._owner
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        if self._destroyed:
+            raise PySparkRuntimeError(
+                f"Broadcast({self.id}) was destroyed and cannot be used in a closure",
+                "BROADCAST_DESTROYED",
+            )
+        return _in_task, (self.id,)
+
+    def __repr__(self) -> str:
+        return f"Broadcast({self.id})"
+
+
+def _in_task(bid: BroadcastId) -> Broadcast[Any]:
+    return Broadcast(bid, None)

@@ -1,0 +1,389 @@
+"""The driver's loop: facts in, decisions from the scheduler, orders out.
+
+Whoever learns a fact (a user thread that submits a job, the receiving thread
+that read a report) posts it as an event; the scheduler answers with commands,
+which are executed at once, all under one lock. Results are only moved here;
+they are unpickled on the thread that waits for them. Nothing a user wrote runs
+under the lock except `AccumulatorParam.addInPlace`.
+
+Rules for changes: `post` may be called with the lock held (it is reentrant and
+only queues then); a command handler never waits; what may take long goes to
+the janitor.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cloudpickle
+
+from minispark.errors import PySparkRuntimeError
+from minispark.ids import AccumulatorId, ExecutorId, JobId, NodeId, RddId, ShuffleId, TaskId
+from minispark.plan.spec import JobSpec
+from minispark.plan.stages import StageGraph, source_partitions
+from minispark.runtime.accumulators import Accumulator
+from minispark.runtime.boot import NodeInfo
+from minispark.runtime.failures import to_exception
+from minispark.runtime.inline import InlineRunner
+from minispark.runtime.janitor import Janitor
+from minispark.runtime.job import JobRun
+from minispark.runtime.members import Members
+from minispark.runtime.messages import ResultFile, StageKey, TaskFailureInfo, TaskReport, TaskSpec
+from minispark.scheduler import commands as c
+from minispark.scheduler import events as e
+from minispark.scheduler.config import SchedulerConfig
+from minispark.scheduler.dag import DAGScheduler
+from minispark.scheduler.model import ExecutorInfo
+from minispark.storage.serializer import load_value
+
+log = logging.getLogger("minispark")
+
+
+@dataclass(frozen=True, slots=True)
+class DriverSettings:
+    """What the driver takes from the configuration."""
+
+    #: Sum of one job's serialised results above which it fails; 0: no limit.
+    max_result_bytes: int
+    heartbeat_s: float
+    timeout_s: float
+
+
+class Driver:
+    """Runs jobs on whatever executors register; see `LauncherEvents` too."""
+
+    def __init__(
+        self,
+        config: SchedulerConfig,
+        settings: DriverSettings,
+        read_result: Callable[[ResultFile], Any],
+        remove_files: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._read_result = read_result
+        self._remove_files = remove_files
+        self._lock = threading.RLock()
+        self._scheduler = DAGScheduler(config)
+        self._events: deque[e.Event] = deque()
+        self._draining = False
+        self._jobs: dict[JobId, JobRun] = {}
+        self._reports: dict[TaskId, TaskReport] = {}
+        self._stage_keys: dict[int, set[StageKey]] = {}
+        #: Times (monotonic clock) at which the scheduler wants to be called.
+        self._timers: list[float] = []
+        self.accumulators: dict[AccumulatorId, Accumulator[Any]] = {}
+        self.janitor = Janitor()
+        self.members = Members(
+            self._lock, self, self.janitor, settings.heartbeat_s, settings.timeout_s
+        )
+        self._inline: InlineRunner | None = None
+
+    # -- life --------------------------------------------------------------
+
+    def use_inline(self, runner: InlineRunner) -> None:
+        """Runs tasks in this process, on the threads that wait."""
+        self._inline = runner
+        self.members.links[runner.executor_id] = runner
+        self.added(ExecutorInfo(runner.executor_id, runner.node_id))
+
+    def stop(self, reason: str, end_processes: Callable[[], None]) -> None:
+        """Fails every job, lets executors go and ends all threads."""
+        self.post(e.Stopped(reason))
+        self.members.stop()
+        end_processes()
+        self.janitor.close()
+
+    # -- events in ----------------------------------------------------------
+
+    def post(self, *events: e.Event) -> None:
+        """Tells the scheduler facts and carries out what it orders."""
+        with self._lock:
+            self._events.extend(events)
+            if self._draining:
+                return
+            self._draining = True
+            try:
+                while self._events:
+                    self._handle(self._events.popleft())
+            finally:
+                self._draining = False
+
+    def _handle(self, event: e.Event) -> None:
+        try:
+            for command in self._scheduler.handle(event, time.monotonic()):
+                self._execute(command)
+        except Exception as error:
+            # A defect of ours: better every job fails than one hangs.
+            log.exception("the scheduler failed on %r", event)
+            for run in list(self._jobs.values()):
+                run.broken = error
+                self._end(run.job_id, None)
+
+    def added(self, executor: ExecutorInfo) -> None:
+        """See `MemberEvents`."""
+        self.post(e.ExecutorAdded(executor))
+
+    def lost(self, executor_id: ExecutorId, reason: str) -> None:
+        """See `MemberEvents`."""
+        self.post(e.ExecutorLost(executor_id, reason))
+
+    def exhausted(self, reason: str) -> None:
+        """See `MemberEvents`."""
+        self.post(e.ExecutorsExhausted(reason))
+
+    def node_added(self, node: NodeInfo) -> None:
+        """See `LauncherEvents`."""
+        self.members.node_added(node)
+
+    def node_lost(self, node_id: NodeId, reason: str) -> None:
+        """See `LauncherEvents`."""
+        self.members.node_lost(node_id, reason)
+        self.post(e.NodeLost(node_id, reason))
+
+    def executor_ended(self, executor_id: ExecutorId, reason: str) -> None:
+        """See `LauncherEvents`."""
+        self.members.ended(executor_id, reason)
+
+    def due_s(self) -> float | None:
+        """See `MemberEvents`."""
+        with self._lock:
+            return max(0.0, self._timers[0] - time.monotonic()) if self._timers else None
+
+    def tick(self) -> None:
+        """See `MemberEvents`."""
+        with self._lock:
+            is_due = False
+            while self._timers and self._timers[0] <= time.monotonic():
+                heapq.heappop(self._timers)
+                is_due = True
+            if is_due:
+                self.post(e.TimerFired())
+
+    def reported(self, executor_id: ExecutorId, report: TaskReport) -> None:
+        """See `MemberEvents`."""
+        events: list[e.Event] = []
+        if report.updates:
+            events.append(e.BlocksUpdated(executor_id, report.updates))
+        events.append(self._event_of(report))
+        with self._lock:
+            if report.kind == "ok":
+                self._reports[report.task_id] = report
+            self.post(*events)
+
+    def _event_of(self, report: TaskReport) -> e.Event:
+        task_id, failure = report.task_id, report.failure
+        if report.kind == "ok":
+            return e.TaskSucceeded(task_id, report.status, _result_bytes(report))
+        if report.kind == "killed":
+            return e.TaskKilled(task_id)
+        if isinstance(failure, TaskFailureInfo):
+            return e.TaskFailed(task_id, failure, failure.is_retryable, failure.counts)
+        assert failure is not None
+        return e.FetchFailed(task_id, *failure)
+
+    # -- commands out ---------------------------------------------------------
+
+    def _execute(self, command: c.Command) -> None:
+        if isinstance(command, c.LaunchTask):
+            self._launch(command)
+        elif isinstance(command, c.AcceptResult):
+            self._accept(command)
+        elif isinstance(command, c.DiscardResult):
+            self._discard(command.task_id)
+        elif isinstance(command, c.FinishJob):
+            self._end(command.job_id, None)
+        elif isinstance(command, c.FailJob):
+            self._end(command.job_id, command.failure)
+        elif isinstance(command, c.CancelTask):
+            self.members.send_svc(command.executor_id, ("cancel", command.task_id))
+        elif isinstance(command, c.EndStage):
+            self._end_stage(command.stage_id)
+        elif isinstance(command, c.DropShuffle):
+            self._drop_shuffle(command.shuffle_id)
+        elif isinstance(command, c.KillExecutor):
+            self.members.kill(command.executor_id)
+        elif isinstance(command, c.SetTimer):
+            heapq.heappush(self._timers, command.at_s)
+            if self._inline is None:
+                self.members.wake()
+        else:
+            raise AssertionError(f"unknown command {command!r}")
+
+    def _launch(self, command: c.LaunchTask) -> None:
+        link = self.members.links.get(command.executor_id)
+        run = self._jobs.get(command.job_id)
+        if link is None or run is None:
+            return  # the loss of the executor is on its way to the scheduler
+        key, plan = run.stage(command.shuffle_id)
+        try:
+            if key not in link.stages:
+                link.send_code(run.code(key, plan))
+                link.stages.add(key)
+                self._stage_keys.setdefault(command.stage_id, set()).add(key)
+            splits = {
+                (op, part): plan.splits[op][part]
+                for op, part in source_partitions(plan, command.partition)
+            }
+            spec = TaskSpec(
+                command.task_id,
+                key,
+                command.stage_id,
+                command.partition,
+                command.attempt,
+                splits,
+                tuple(self._send_inputs(link, command.reads)),
+            )
+            link.send_ctl(("task", spec))
+        except OSError as error:
+            self.members.lose(command.executor_id, f"its connection broke: {error}")
+
+    def _send_inputs(
+        self, link: Any, shuffles: Sequence[ShuffleId]
+    ) -> Iterator[tuple[ShuffleId, int]]:
+        """Tells the executor new locations; once per executor and version."""
+        outputs = self._scheduler.map_outputs
+        for shuffle_id in shuffles:
+            version = outputs.version(shuffle_id)
+            if link.inputs.get(shuffle_id) != version:
+                locations = tuple(outputs.locations(shuffle_id))
+                link.send_ctl(("inputs", shuffle_id, version, locations))
+                link.inputs[shuffle_id] = version
+            yield shuffle_id, version
+
+    def _accept(self, command: c.AcceptResult) -> None:
+        report = self._reports.pop(command.task_id)
+        run = self._jobs.get(command.job_id)
+        for aid, data in report.accumulators:
+            accumulator = self.accumulators.get(aid)
+            if accumulator is not None:
+                try:
+                    accumulator.add(cloudpickle.loads(data))
+                except Exception as error:  # the user's addInPlace: the job fails, not we
+                    self._break(run, error)
+        if command.index is None or run is None:
+            return
+        assert report.result is not None
+        run.result_bytes += _result_bytes(report)
+        limit = self._settings.max_result_bytes
+        if limit and run.result_bytes > limit:
+            self._break(
+                run,
+                PySparkRuntimeError(
+                    f"the results of the job ({run.result_bytes} bytes so far) exceed "
+                    f"spark.driver.maxResultSize ({limit} bytes)",
+                    "RESULT_TOO_LARGE",
+                ),
+            )
+        run.inbox.put((command.index, report.result))
+
+    def _break(self, run: JobRun | None, error: BaseException) -> None:
+        if run is not None and run.broken is None:
+            run.broken = error
+            self._events.append(e.JobCancelled(run.job_id, str(error)))
+
+    def _discard(self, task_id: TaskId) -> None:
+        report = self._reports.pop(task_id, None)
+        if report is not None and isinstance(report.result, ResultFile):
+            self._remove(report.result.relpath)
+
+    def _end(self, job_id: JobId, failure: c.Failure | None) -> None:
+        run = self._jobs.pop(job_id, None)
+        if run is not None:
+            run.end(failure)
+            if self._inline is not None:
+                self._inline.notify()
+
+    def _end_stage(self, stage_id: int) -> None:
+        for key in self._stage_keys.pop(stage_id, ()):
+            for link in list(self.members.links.values()):
+                if key in link.stages:
+                    link.stages.discard(key)
+                    self.members.send_ctl(link, ("forget", key))
+
+    def _drop_shuffle(self, shuffle_id: ShuffleId) -> None:
+        for link in list(self.members.links.values()):
+            if link.inputs.pop(shuffle_id, None) is not None:
+                self.members.send_ctl(link, ("forget_inputs", shuffle_id))
+        self._remove(f"shuffle/s{shuffle_id}_")
+
+    def _remove(self, prefix: str) -> None:
+        self.janitor.put(lambda: self._remove_files(prefix))
+
+    # -- jobs ------------------------------------------------------------------
+
+    def run(
+        self,
+        spec: JobSpec,
+        graph: StageGraph,
+        result: bytes,
+        properties: Mapping[str, str],
+        version: int,
+    ) -> Iterator[tuple[int, Any]]:
+        """Runs a job; yields (index, value) as the values arrive.
+
+        Raises what the job failed with. Whatever interrupts the caller
+        (Ctrl-C, closing the iterator) cancels the job.
+        """
+        run = JobRun(spec, graph, result, properties, version)
+        with self._lock:
+            self._jobs[run.job_id] = run
+        self.post(e.JobSubmitted(spec))
+        try:
+            while (item := self._next(run)) is not None:
+                if run.broken is None:
+                    index, payload = item
+                    yield index, self._load(payload)
+        except BaseException:
+            self.cancel([run.job_id], "the waiting thread was interrupted")
+            raise
+        if run.broken is not None:
+            raise run.broken
+        if run.failure is not None:
+            raise to_exception(run.failure, spec.call_site)
+
+    def _next(self, run: JobRun) -> tuple[int, bytes | ResultFile] | None:
+        if self._inline is not None:
+            self._inline.work_until(run, self)
+        return run.inbox.get()
+
+    def _load(self, payload: bytes | ResultFile) -> Any:
+        if not isinstance(payload, ResultFile):
+            return load_value(payload)
+        try:
+            return self._read_result(payload)
+        finally:
+            self._remove(payload.relpath)
+
+    def cancel(self, job_ids: Sequence[JobId], reason: str) -> None:
+        """Cancels jobs that still run."""
+        self.post(*(e.JobCancelled(job_id, reason) for job_id in job_ids))
+
+    def jobs(self) -> list[JobSpec]:
+        """The jobs that run or wait."""
+        with self._lock:
+            return [run.spec for run in self._jobs.values()]
+
+    # -- forgetting --------------------------------------------------------------
+
+    def forget_shuffle(self, shuffle_id: ShuffleId) -> None:
+        """Nobody holds the shuffle any more."""
+        self.post(e.ShuffleForgotten(shuffle_id))
+
+    def drop_rdd(self, rdd_id: RddId) -> None:
+        """Drops an RDD's blocks everywhere."""
+        self.post(e.RddUnpersisted(rdd_id))
+        self.members.tell_all(("drop_rdd", rdd_id))
+
+
+def _result_bytes(report: TaskReport) -> int:
+    result = report.result
+    if result is None:
+        return 0
+    return result.length if isinstance(result, ResultFile) else len(result)

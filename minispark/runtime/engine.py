@@ -1,0 +1,377 @@
+"""The engine: a driver, its executors and directories, assembled for a master.
+
+Between the API above and the driver below: it turns plan nodes into jobs,
+keeps what outlives a job (files of broadcasts and slices, compiled stages,
+persisted RDDs) and takes everything down again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import secrets
+import sys
+import threading
+import weakref
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from minispark.closures import dumps_closure
+from minispark.conf import SparkConf
+from minispark.errors import PySparkRuntimeError
+from minispark.ids import AccumulatorId, BroadcastId, ExecutorId, JobId, RddId, ShuffleId
+from minispark.plan.nodes import Exchange, Node
+from minispark.plan.spec import JobSpec
+from minispark.plan.stages import StageCache, StageGraph, build_stages
+from minispark.runtime.accumulators import Accumulator, AccumulatorParam
+from minispark.runtime.boot import Address, Launcher, NodeInfo
+from minispark.runtime.driver import Driver, DriverSettings
+from minispark.runtime.executor import DRIVER_NODE, Executor
+from minispark.runtime.inline import InlineRunner
+from minispark.runtime.local_dirs import create_app_dir, local_base_dir
+from minispark.runtime.masters import Master
+from minispark.runtime.messages import INLINE_BYTES, DriverBlock, ResultFile
+from minispark.runtime.node_reader import NodeReader, SameNodeReader
+from minispark.scheduler.config import SchedulerConfig
+from minispark.storage.files import NodeFiles
+from minispark.storage.serializer import dump_value, load_value
+
+log = logging.getLogger("minispark")
+
+
+class Engine:
+    """Everything that runs for one SparkContext."""
+
+    def __init__(self, master: Master, conf: SparkConf, app_id: str) -> None:
+        self.master = master
+        self.conf = conf
+        self.app_id = app_id
+        self.app_dir = create_app_dir(local_base_dir(dict(conf.getAll())), app_id)
+        self.node = NodeInfo(DRIVER_NODE, os.path.join(self.app_dir.path, "driver"))
+        self.files = NodeFiles(self.node.root)
+        self._secret = secrets.token_bytes(32)
+        self._listener: Any = None
+        self._file_server: Any = None
+        #: Reaches the files of other nodes; None where there is only one.
+        self._fetcher: Any = None
+        self._launcher: Launcher | None = None
+        self._reader: NodeReader = SameNodeReader(self.files)
+        self._rdd_ids = itertools.count()
+        self._shuffle_ids = itertools.count()
+        self._job_ids = itertools.count()
+        self._broadcast_ids = itertools.count()
+        self._slice_ids = itertools.count()
+        self._accumulator_ids = itertools.count()
+        #: Counts changes (persist, checkpoint) after which plans are made anew.
+        self.plan_version = 0
+        self._stage_cache = StageCache()
+        self._plan_lock = threading.Lock()
+        self._tracked: weakref.WeakSet[Exchange] = weakref.WeakSet()
+        self.persistent: weakref.WeakValueDictionary[RddId, Node] = weakref.WeakValueDictionary()
+        self._stop_lock = threading.Lock()
+        self._stopped = False
+        self.stop_reason = ""
+        self.driver = Driver(
+            _scheduler_config(conf, master),
+            DriverSettings(
+                conf.value("spark.driver.maxResultSize"),
+                conf.value("spark.executor.heartbeatInterval"),
+                conf.value("spark.network.timeout"),
+            ),
+            self._read_result,
+            self._remove_files,
+        )
+        try:
+            self._start()
+        except BaseException:
+            self.stop("the start failed")
+            raise
+
+    # -- life ------------------------------------------------------------
+
+    def _start(self) -> None:
+        if self.master.kind == "inline":
+            executor = Executor(
+                ExecutorId("driver"), self.node, self.conf, self._reader, whole_process=False
+            )
+            self.driver.use_inline(InlineRunner(executor))
+            return
+        from minispark.runtime.listener import ControlListener
+
+        settings = dict(self.conf.getAll())
+        sys_path = (os.getcwd(), *(p for p in sys.path if p))
+        if self.master.kind == "process":
+            from minispark.runtime.launch.process_launcher import ProcessLauncher
+
+            assert self.master.num_executors is not None
+            self._launcher = ProcessLauncher(
+                self.master.num_executors, self.node, settings, sys_path
+            )
+        else:
+            if self.master.kind == "ray-cluster":
+                self._serve_files()
+            self._launcher = self._ray_launcher(settings, sys_path)
+        launcher = self._launcher
+        self.driver.members.listen(launcher.replace, launcher.kill)
+        self._listener = ControlListener(
+            self._control_address(), self._secret, self.driver.members.connected
+        )
+        launcher.start(self.driver, self._listener.address, self._secret)
+
+    def _ray_launcher(self, settings: Mapping[str, str], sys_path: tuple[str, ...]) -> Launcher:
+        from minispark.runtime.launch.ray_launcher import RayLauncher
+
+        return RayLauncher(
+            self.master.num_executors,
+            self.node,
+            settings,
+            sys_path,
+            app_id=self.app_id,
+            cluster_address=self.master.address if self.master.kind == "ray-cluster" else None,
+        )
+
+    def _control_address(self) -> Address:
+        if self.master.kind != "ray-cluster":
+            return os.path.join(self.app_dir.path, "ctl")
+        return self._bind_host(), int(self.conf.value("spark.driver.port") or 0)
+
+    def _bind_host(self) -> str:
+        """The driver's own address as executors on other nodes reach it."""
+        host = self.conf.value("spark.driver.bindAddress") or self.conf.value("spark.driver.host")
+        if host:
+            return str(host)
+        from minispark.runtime.launch.ray_embedded import node_address
+
+        return node_address(self.master.address)
+
+    def _serve_files(self) -> None:
+        """Makes broadcasts and slices reachable for other nodes."""
+        from minispark.runtime.fetch import Fetcher
+        from minispark.runtime.file_server import FileServer
+
+        self._file_server = FileServer(self.node.root, self._secret, (self._bind_host(), [0]))
+        self.node = replace(self.node, address=self._file_server.address)
+        self._reader = self._fetcher = Fetcher(self.files, self.node, self._secret)
+        self.driver.node_added(self.node)
+
+    def stop(self, reason: str) -> None:
+        """Takes everything down; a second call does nothing."""
+        with self._stop_lock:
+            if self._stopped:
+                return
+            self._stopped = True
+            self.stop_reason = reason
+        if self._listener is not None:
+            self._listener.close()
+        self.driver.stop(reason, self._end_processes)
+        if self._fetcher is not None:
+            self._fetcher.close()
+        if self._file_server is not None:
+            self._file_server.close()
+        self.app_dir.close()
+
+    def _end_processes(self) -> None:
+        if self._launcher is not None:
+            self._launcher.stop()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped
+
+    @property
+    def default_parallelism(self) -> int:
+        """Partitions when the user names no number."""
+        configured = self.conf.value("spark.default.parallelism")
+        if configured is not None:
+            return int(configured)
+        if self.master.num_executors is not None:
+            return self.master.num_executors
+        instances = self.conf.value("spark.executor.instances") or 2
+        return max(2, int(instances) * int(self.conf.value("spark.executor.cores") or 1))
+
+    # -- ids -------------------------------------------------------------
+
+    def new_rdd_id(self) -> RddId:
+        """A new RDD id."""
+        return RddId(next(self._rdd_ids))
+
+    def new_shuffle_id(self) -> ShuffleId:
+        """A new shuffle id."""
+        return ShuffleId(next(self._shuffle_ids))
+
+    # -- jobs ------------------------------------------------------------
+
+    def graph(self, node: Node) -> StageGraph:
+        """The stages that compute a node."""
+        with self._plan_lock:
+            graph = build_stages(node, self._stage_cache, self.plan_version)
+        for exchange in graph.exchanges():
+            if exchange not in self._tracked:
+                self._tracked.add(exchange)
+                weakref.finalize(
+                    exchange, _forget_shuffle, weakref.ref(self), exchange.shuffle_id
+                ).atexit = False
+        return graph
+
+    def run(
+        self,
+        node: Node,
+        func: Callable[[int, Iterator[Any]], Any],
+        partitions: Sequence[int],
+        call_site: str,
+        properties: Mapping[str, str],
+        group: str | None = None,
+        tags: frozenset[str] = frozenset(),
+        description: str | None = None,
+    ) -> Iterator[tuple[int, Any]]:
+        """Runs `func(partition, records)` on partitions of a node.
+
+        Yields (position in `partitions`, value) in order of completion.
+        """
+        result = dumps_closure(func, call_site)
+        graph = self.graph(node)
+        spec = JobSpec(
+            JobId(next(self._job_ids)),
+            graph.final.spec,
+            tuple(partitions),
+            tuple(plan.spec for plan in graph.stages),
+            group=group,
+            tags=tags,
+            description=description,
+            pool=properties.get("spark.scheduler.pool", "default"),
+            call_site=call_site,
+        )
+        return self.driver.run(spec, graph, result, properties, self.plan_version)
+
+    def _read_result(self, where: ResultFile) -> Any:
+        data = self._reader.fetch_file(where.node_id, where.relpath)
+        if len(data) != where.length or zlib.crc32(data) != where.crc:
+            raise PySparkRuntimeError(
+                f"the result file {where.relpath} of node {where.node_id} is damaged"
+            )
+        return load_value(data, copy=True)
+
+    def _remove_files(self, prefix: str) -> None:
+        self.files.remove_prefix(prefix)
+        if self._fetcher is None:
+            return
+        for node in list(self.driver.members.nodes.values()):
+            if node.node_id != DRIVER_NODE:
+                try:
+                    self._fetcher.delete(node.node_id, prefix)
+                except OSError as error:
+                    # The node is on its way out; its directory goes with it.
+                    log.info("cannot remove %s on node %s: %s", prefix, node.node_id, error)
+
+    # -- slices of the driver's data ---------------------------------------
+
+    def store_slices(self, slices: list[bytes]) -> list[bytes | DriverBlock]:
+        """Small slices travel with their tasks; large ones go to a file."""
+        if not any(len(data) > INLINE_BYTES for data in slices):
+            return list(slices)
+        relpath = f"slices/{next(self._slice_ids)}"
+        self.files.write_atomic(relpath, slices)
+        blocks: list[bytes | DriverBlock] = []
+        offset = 0
+        for data in slices:
+            blocks.append(DriverBlock(relpath, offset, len(data), zlib.crc32(data)))
+            offset += len(data)
+        return blocks
+
+    def own_slices(self, node: Node, blocks: Sequence[bytes | DriverBlock]) -> None:
+        """Removes the slices' file when the node is gone."""
+        for block in blocks:
+            if isinstance(block, DriverBlock):
+                weakref.finalize(
+                    node, _remove_later, weakref.ref(self), block.relpath
+                ).atexit = False
+                return
+
+    # -- shared variables ----------------------------------------------------
+
+    def new_broadcast(self, value: Any) -> BroadcastId:
+        """Writes a value to the driver's node."""
+        bid = BroadcastId(next(self._broadcast_ids))
+        self.files.write_atomic(f"broadcast/{bid}", dump_value(value, by_value=True))
+        return bid
+
+    def load_broadcast(self, bid: BroadcastId) -> Any:
+        """See `BroadcastOwner`."""
+        return load_value(self.files.map_read(f"broadcast/{bid}"), copy=True)
+
+    def unpersist_broadcast(self, bid: BroadcastId, destroy: bool, blocking: bool) -> None:
+        """See `BroadcastOwner`."""
+        if self._stopped:
+            return
+        self.driver.members.tell_all(("drop_broadcast", bid))
+        if destroy:
+            self.files.remove(f"broadcast/{bid}")
+
+    def new_accumulator(self, value: Any, param: AccumulatorParam[Any]) -> Accumulator[Any]:
+        """Registers an accumulator for as long as the user holds it."""
+        accumulator = Accumulator(AccumulatorId(next(self._accumulator_ids)), value, param)
+        self.driver.accumulators[accumulator.aid] = accumulator
+        return accumulator
+
+    # -- persistence -----------------------------------------------------------
+
+    def persisted(self, node: Node) -> None:
+        """A node's storage level was set."""
+        self.plan_version += 1
+        if node.id not in self.persistent:
+            self.persistent[node.id] = node
+            weakref.finalize(node, _drop_rdd, weakref.ref(self), node.id).atexit = False
+
+    def unpersist(self, node: Node) -> None:
+        """A node's storage level was taken back."""
+        self.plan_version += 1
+        self.persistent.pop(node.id, None)
+        self.driver.drop_rdd(node.id)
+
+    def replanned(self) -> None:
+        """A checkpoint changed the lineage."""
+        self.plan_version += 1
+
+
+def _scheduler_config(conf: SparkConf, master: Master) -> SchedulerConfig:
+    return SchedulerConfig(
+        max_task_failures=(
+            master.max_failures
+            if master.max_failures is not None
+            else conf.value("spark.task.maxFailures")
+        ),
+        max_stage_attempts=conf.value("spark.stage.maxConsecutiveAttempts"),
+        locality_wait_s=conf.value("spark.locality.wait"),
+        fair=str(conf.value("spark.scheduler.mode")).upper() == "FAIR",
+        speculation=conf.value("spark.speculation"),
+        executor_timeout_s=conf.value("minispark.executor.startTimeout"),
+        cancel_grace_s=conf.value("minispark.cancel.grace"),
+    )
+
+
+# Finalizers: they may run on any thread at any moment, so they only hand a
+# chore to the janitor.
+
+
+def _forget_shuffle(engine_ref: weakref.ref[Engine], shuffle_id: ShuffleId) -> None:
+    engine = engine_ref()
+    if engine is not None and not engine.is_stopped:
+        engine.driver.janitor.put(lambda: engine.driver.forget_shuffle(shuffle_id))
+
+
+def _drop_rdd(engine_ref: weakref.ref[Engine], rdd_id: RddId) -> None:
+    engine = engine_ref()
+    if engine is not None and not engine.is_stopped:
+        engine.driver.janitor.put(lambda: engine.driver.drop_rdd(rdd_id))
+
+
+def _remove_later(engine_ref: weakref.ref[Engine], relpath: str) -> None:
+    engine = engine_ref()
+    if engine is not None and not engine.is_stopped:
+        engine.driver.janitor.put(lambda: engine.files.remove(relpath))
+
+

@@ -1,0 +1,228 @@
+"""The executor: runs one task attempt at a time and owns what tasks share.
+
+It knows stages' code, map output locations, the block store, the memory budget
+and the broadcasts of one process. It knows nothing of Ray, of the driver or of
+the sockets: `serve` (a process) and `inline` (the driver's own threads) feed
+it `TaskSpec`s and pass its `TaskReport`s on.
+"""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+import zlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+import cloudpickle
+
+from minispark.conf import SparkConf
+from minispark.ids import BroadcastId, ExecutorId, NodeId, RddId, ShuffleId
+from minispark.plan.pipeline import evaluate
+from minispark.runtime.boot import NodeInfo
+from minispark.runtime.current import set_current_task
+from minispark.runtime.failures import TaskKilled, describe
+from minispark.runtime.messages import (
+    INLINE_BYTES,
+    FetchFailure,
+    ResultFile,
+    StageCode,
+    StageKey,
+    TaskReport,
+    TaskSpec,
+)
+from minispark.runtime.node_reader import NodeReader
+from minispark.runtime.task_env import TaskRun
+from minispark.scheduler.model import MapStatus
+from minispark.shuffle.reader import FetchFailedError, MapLocation
+from minispark.shuffle.writer import write_map_output
+from minispark.storage.blocks import BlockStore
+from minispark.storage.files import NodeFiles
+from minispark.storage.memory import MemoryManager
+from minispark.storage.serializer import dump_value, load_value
+
+DRIVER_NODE = NodeId("driver")
+
+#: Loaded broadcast values kept per executor, oldest out first.
+_MAX_BROADCASTS = 64
+#: Codes of stages kept per executor when nobody says "forget".
+_MAX_STAGES = 512
+
+
+class Broadcasts:
+    """Values of broadcasts loaded in this executor."""
+
+    def __init__(self, reader: NodeReader) -> None:
+        self._reader = reader
+        self._values: OrderedDict[BroadcastId, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, bid: BroadcastId) -> Any:
+        """The value, loaded once."""
+        with self._lock:
+            if bid not in self._values:
+                data = self._reader.fetch_file(DRIVER_NODE, f"broadcast/{bid}")
+                self._values[bid] = load_value(data)
+                while len(self._values) > _MAX_BROADCASTS:
+                    self._values.popitem(last=False)
+            self._values.move_to_end(bid)
+            return self._values[bid]
+
+    def drop(self, bid: BroadcastId) -> None:
+        """Forgets a value."""
+        with self._lock:
+            self._values.pop(bid, None)
+
+
+class Executor:
+    """One task at a time, on whatever thread calls `run`."""
+
+    def __init__(
+        self,
+        executor_id: ExecutorId,
+        node: NodeInfo,
+        conf: SparkConf,
+        reader: NodeReader,
+        whole_process: bool,
+    ) -> None:
+        self.executor_id = executor_id
+        self.node = node
+        self.conf = conf
+        self.files = NodeFiles(node.root)
+        self.reader = reader
+        budget = int(conf.value("spark.executor.memory") * conf.value("spark.memory.fraction"))
+        self.memory = MemoryManager(budget, conf.value("spark.memory.storageFraction"))
+        self.blocks = BlockStore(self.files, self.memory, freeze_gc=whole_process)
+        self.broadcasts = Broadcasts(reader)
+        self._whole_process = whole_process
+        self._stages: OrderedDict[StageKey, StageCode] = OrderedDict()
+        self._inputs: dict[ShuffleId, tuple[int, tuple[MapLocation, ...]]] = {}
+
+    def put_stage(self, key: StageKey, code: StageCode) -> None:
+        """Learns the code of a stage."""
+        self._stages[key] = code
+        while len(self._stages) > _MAX_STAGES:
+            self._stages.popitem(last=False)
+
+    def forget_stage(self, key: StageKey) -> None:
+        """Drops the code of a stage."""
+        self._stages.pop(key, None)
+
+    def put_inputs(
+        self,
+        shuffle_id: ShuffleId,
+        version: int,
+        locations: Sequence[tuple[int, int, NodeId]],
+    ) -> None:
+        """Learns where the map outputs of a shuffle are."""
+        self._inputs[shuffle_id] = (version, tuple(map(MapLocation._make, locations)))
+
+    def forget_inputs(self, shuffle_id: ShuffleId) -> None:
+        """Drops the locations of a shuffle that is gone."""
+        self._inputs.pop(shuffle_id, None)
+
+    def inputs(self, shuffle_id: ShuffleId) -> tuple[MapLocation, ...]:
+        """Where the map outputs of a shuffle are, as last told."""
+        return self._inputs.get(shuffle_id, (0, ()))[1]
+
+    def drop_rdd(self, rdd_id: RddId) -> None:
+        """Drops the blocks of an RDD."""
+        self.blocks.drop_rdd(rdd_id)
+
+    def run(self, spec: TaskSpec) -> TaskReport:
+        """Runs one task attempt to its end, whatever that is.
+
+        Only an interrupt meant for the calling thread itself (Ctrl-C with the
+        in-process executor) leaves as an exception.
+        """
+        started = time.perf_counter()
+        code = self._stages[spec.stage]
+        task = TaskRun(self, spec, code)
+        set_current_task(task, self._whole_process)
+        try:
+            report = self._compute(task, spec, code)
+        except TaskKilled:
+            report = TaskReport(spec.task_id, "killed")
+        except KeyboardInterrupt as error:
+            if not self._whole_process:
+                raise
+            report = TaskReport(spec.task_id, "failed", failure=describe(error))
+        except BaseException as error:  # a task's SystemExit is a task failure
+            report = self._failed(task, spec, error)
+        finally:
+            set_current_task(None, self._whole_process)
+            task.close()
+        return report._replace(
+            updates=self.blocks.drain_updates(), run_s=time.perf_counter() - started
+        )
+
+    def _compute(self, task: TaskRun, spec: TaskSpec, code: StageCode) -> TaskReport:
+        records = evaluate(code.pipeline, spec.partition, task)
+        output = code.output
+        status: MapStatus | None = None
+        result: bytes | ResultFile | None = None
+        if output is not None:
+            partition, aggregator = cloudpickle.loads(output.captured)
+            sizes, total = write_map_output(
+                records,
+                shuffle_id=output.shuffle_id,
+                map_id=spec.partition,
+                attempt=spec.attempt,
+                num_reducers=output.num_reducers,
+                partition=partition,
+                aggregator=aggregator,
+                map_side_combine=output.map_side_combine,
+                files=self.files,
+                memory=self.memory,
+                task_id=spec.task_id,
+            )
+            status = MapStatus(
+                self.node.node_id, self.executor_id, spec.attempt, sizes, total
+            )
+        else:
+            assert code.result is not None
+            value = cloudpickle.loads(code.result)(spec.partition, records)
+            result = self._pack(spec, value)
+        if task.fetch_failure is not None:
+            # A user function may have swallowed the exception; never the loss.
+            raise task.fetch_failure
+        accumulators = tuple(
+            (aid, cloudpickle.dumps(accumulator._value))
+            for aid, accumulator in task.accumulators.items()
+        )
+        return TaskReport(
+            spec.task_id, "ok", status=status, result=result, accumulators=accumulators
+        )
+
+    def _pack(self, spec: TaskSpec, value: Any) -> bytes | ResultFile:
+        try:
+            data = dump_value(value)
+        except Exception as error:
+            raise pickle.PicklingError(
+                f"the result of the task, a {type(value).__name__}, cannot be pickled: {error}"
+            ) from error
+        total = sum(len(chunk) for chunk in data)
+        if total <= INLINE_BYTES:
+            return b"".join(data)
+        relpath = f"result/{spec.task_id}"
+        crc = 0
+        for chunk in data:
+            crc = zlib.crc32(chunk, crc)
+        self.files.write_atomic(relpath, data)
+        return ResultFile(self.node.node_id, relpath, total, crc)
+
+    def _failed(self, task: TaskRun, spec: TaskSpec, error: BaseException) -> TaskReport:
+        lost = task.fetch_failure
+        if lost is None and isinstance(error, FetchFailedError):
+            lost = error
+        if lost is not None:
+            return TaskReport(
+                spec.task_id,
+                "fetch",
+                failure=FetchFailure(
+                    lost.shuffle_id, tuple(lost.map_attempts), lost.node_id, str(lost)
+                ),
+            )
+        return TaskReport(spec.task_id, "failed", failure=describe(error))

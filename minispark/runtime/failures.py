@@ -1,0 +1,142 @@
+"""From an exception in a task to what the user sees, and back.
+
+On the executor an exception becomes a `TaskFailureInfo`: text that always
+travels, the pickled exception where it pickles, the record being processed. On
+the driver it becomes the user's own exception again, raised from a `TaskError`
+that says where it happened.
+"""
+
+from __future__ import annotations
+
+import os
+import reprlib
+import traceback
+from types import TracebackType
+
+import cloudpickle
+
+from minispark.errors import (
+    ExecutorLostError,
+    JobCancelledError,
+    PySparkException,
+    PySparkRuntimeError,
+    TaskError,
+)
+from minispark.runtime.messages import TaskFailureInfo
+from minispark.scheduler.commands import Failure
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_FUSED = "<minispark fused steps>"
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 200
+
+
+class TaskKilled(BaseException):
+    """Raised inside a task, by a signal, when the driver cancels it."""
+
+
+def _is_ours(filename: str) -> bool:
+    return filename == _FUSED or filename.startswith(_PACKAGE)
+
+
+def _keep_user_frames(formatted: traceback.TracebackException) -> None:
+    """Drops the engine's frames from an exception and all it is chained to."""
+    pending: list[traceback.TracebackException | None] = [formatted]
+    seen: set[int] = set()
+    while pending:
+        one = pending.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        user = [frame for frame in one.stack if not _is_ours(frame.filename)]
+        if user:
+            one.stack = traceback.StackSummary.from_list(user)
+        pending += [one.__cause__, one.__context__]
+
+
+def _record_of(tb: TracebackType | None) -> str | None:
+    """The record that the innermost fused loop was working on."""
+    record = None
+    while tb is not None:
+        if tb.tb_frame.f_code.co_filename == _FUSED and "x" in tb.tb_frame.f_locals:
+            try:
+                record = _short.repr(tb.tb_frame.f_locals["x"])
+            except Exception as error:  # a user's __repr__ may do anything
+                record = f"<no repr: {type(error).__name__}>"
+        tb = tb.tb_next
+    return record
+
+
+def _pickled(error: BaseException) -> bytes | None:
+    """The exception as bytes that were seen to load again, else None."""
+    try:
+        blob = cloudpickle.dumps(error)
+        cloudpickle.loads(blob)
+    except Exception:  # any failure here only means: travel as text
+        return None
+    return bytes(blob)
+
+
+def describe(error: BaseException, *, is_retryable: bool = True, counts: bool = True) -> TaskFailureInfo:
+    """What the driver is told of an exception."""
+    formatted = traceback.TracebackException.from_exception(error)
+    _keep_user_frames(formatted)
+    try:
+        message = str(error)
+    except Exception as broken:  # a user's __str__ may do anything
+        message = f"<no message: {type(broken).__name__} in __str__>"
+    try:
+        text = "".join(formatted.format())
+    except Exception as broken:
+        text = f"{type(error).__name__}: <no traceback: {type(broken).__name__}>\n"
+    return TaskFailureInfo(
+        type(error).__name__,
+        message,
+        text,
+        _record_of(error.__traceback__),
+        _pickled(error),
+        is_retryable,
+        counts,
+    )
+
+
+def _where(failure: Failure, call_site: str) -> str:
+    parts = []
+    if failure.partition is not None:
+        parts.append(f"partition {failure.partition}")
+    if failure.stage_id is not None:
+        name = f" ({failure.stage_name})" if failure.stage_name else ""
+        parts.append(f"stage {failure.stage_id}{name}")
+    if failure.attempt is not None:
+        parts.append(f"attempt {failure.attempt + 1}")
+    where = ", ".join(parts)
+    return f"{where}, in {call_site}" if call_site else where
+
+
+def to_exception(failure: Failure, call_site: str) -> BaseException:
+    """The exception that the waiting thread raises for a failed job."""
+    where = _where(failure, call_site)
+    if failure.kind in ("cancelled", "stopped"):
+        return JobCancelledError(f"{failure.message} ({call_site})", "JOB_CANCELLED")
+    info = failure.cause
+    if not isinstance(info, TaskFailureInfo):
+        kind = ExecutorLostError if failure.kind == "executors" else PySparkRuntimeError
+        if failure.kind == "task":
+            return TaskError(f"Task failed: {where}: {failure.message}", "TASK_FAILED")
+        return kind(f"Job failed: {failure.message}" + (f" ({where})" if where else ""))
+    record = f"\nRecord: {info.record}" if info.record is not None else ""
+    text = f"Task failed: {where}.{record}\nOn the executor:\n{info.traceback.rstrip()}"
+    task_error = TaskError(text, "TASK_FAILED")
+    if info.exception is None:
+        return task_error
+    try:
+        original = cloudpickle.loads(info.exception)
+    except Exception:  # loads on the executor, not here: the text says it all
+        return task_error
+    if not isinstance(original, Exception):
+        # SystemExit and its like must not end the driver.
+        return task_error
+    if isinstance(original, PySparkException) or original.__cause__ is None:
+        original.__cause__ = task_error
+    return original

@@ -1,0 +1,73 @@
+"""One running job as the driver sees it: its plan, its inbox, its end."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from queue import SimpleQueue
+
+from minispark.ids import JobId, ShuffleId
+from minispark.plan.spec import JobSpec
+from minispark.plan.stages import StageGraph, StagePlan
+from minispark.runtime.messages import ResultFile, StageCode, StageKey
+from minispark.scheduler.commands import Failure
+
+
+class JobRun:
+    """Handed from the submitting thread to the driver and back."""
+
+    def __init__(
+        self,
+        spec: JobSpec,
+        graph: StageGraph,
+        result: bytes,
+        properties: Mapping[str, str],
+        version: int,
+    ) -> None:
+        self.spec = spec
+        self.graph = graph
+        self.result = result
+        self.properties = properties
+        self.version = version
+        self.maps: dict[ShuffleId, StagePlan] = {
+            plan.output.shuffle_id: plan for plan in graph.stages if plan.output is not None
+        }
+        #: (index, payload) per result, in order of arrival; None at the end.
+        self.inbox: SimpleQueue[tuple[int, bytes | ResultFile] | None] = SimpleQueue()
+        self.failure: Failure | None = None
+        #: An exception raised by the driver's own handling of a result.
+        self.broken: BaseException | None = None
+        self.is_done = False
+        self.result_bytes = 0
+        self._code: dict[StageKey, bytes] = {}
+
+    @property
+    def job_id(self) -> JobId:
+        """The job's id."""
+        return self.spec.job_id
+
+    def stage(self, shuffle_id: ShuffleId | None) -> tuple[StageKey, StagePlan]:
+        """The plan of one of the job's stages and the key of its code."""
+        if shuffle_id is None:
+            return ("job", self.job_id, 0), self.graph.final
+        return ("map", shuffle_id, self.version), self.maps[shuffle_id]
+
+    def code(self, key: StageKey, plan: StagePlan) -> bytes:
+        """The message that teaches an executor the stage; pickled once."""
+        data = self._code.get(key)
+        if data is None:
+            code = StageCode(
+                plan.pipeline,
+                plan.output,
+                None if plan.output is not None else self.result,
+                self.properties,
+            )
+            data = self._code[key] = pickle.dumps(("stage", key, code), 5)
+        return data
+
+    def end(self, failure: Failure | None) -> None:
+        """The job is over; wakes the waiting thread."""
+        if not self.is_done:
+            self.is_done = True
+            self.failure = failure
+            self.inbox.put(None)

@@ -1,0 +1,117 @@
+"""Master `local-process[N]`: executors as subprocesses of the driver, no Ray."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+
+from minispark.ids import ExecutorId
+from minispark.runtime.boot import Address, ExecutorBoot, LauncherEvents, NodeInfo
+
+#: A process that does not exit when asked is killed after this long.
+_STOP_S = 2.0
+#: Starts that failed in a row before the launcher gives up.
+_MAX_FAILED_STARTS = 5
+
+
+class ProcessLauncher:
+    """Starts `num_executors` subprocesses and replaces the dead."""
+
+    def __init__(
+        self,
+        num_executors: int,
+        node: NodeInfo,
+        conf: Mapping[str, str],
+        sys_path: tuple[str, ...],
+    ) -> None:
+        self._num_executors = num_executors
+        self._node = node
+        self._conf = dict(conf)
+        self._sys_path = sys_path
+        self._lock = threading.Lock()
+        self._processes: dict[ExecutorId, subprocess.Popen[bytes]] = {}
+        self._watchers: list[threading.Thread] = []
+        self._next = 0
+        self._failed_in_a_row = 0
+        self._stopping = False
+
+    def start(self, events: LauncherEvents, driver: Address, secret: bytes) -> None:
+        """See `Launcher`."""
+        self._events, self._driver, self._secret = events, driver, secret
+        events.node_added(self._node)
+        for _ in range(self._num_executors):
+            self._launch()
+
+    def replace(self, executor_id: ExecutorId) -> None:
+        """See `Launcher`."""
+        self.kill(executor_id)
+        self._launch()
+
+    def _launch(self) -> None:
+        env = dict(os.environ)
+        for key, value in self._conf.items():
+            if key.startswith("spark.executorEnv."):
+                env[key.removeprefix("spark.executorEnv.")] = value
+        env["PYTHONHASHSEED"] = "0"
+        with self._lock:
+            if self._stopping:
+                return
+            executor_id = ExecutorId(str(self._next))
+            self._next += 1
+            boot = ExecutorBoot(
+                executor_id, self._node, self._driver, self._secret, self._conf, self._sys_path
+            )
+            process = subprocess.Popen(
+                [sys.executable, "-m", "minispark.runtime.serve"],
+                stdin=subprocess.PIPE,
+                env=env,
+                start_new_session=True,  # the terminal's Ctrl-C is the driver's alone
+            )
+            self._processes[executor_id] = process
+            watcher = threading.Thread(
+                target=self._watch,
+                args=(executor_id, process),
+                name=f"minispark-watch-{executor_id}",
+                daemon=True,
+            )
+            self._watchers = [t for t in self._watchers if t.is_alive()] + [watcher]
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(pickle.dumps(boot, 5))
+        watcher.start()
+
+    def _watch(self, executor_id: ExecutorId, process: subprocess.Popen[bytes]) -> None:
+        code = process.wait()
+        with self._lock:
+            known = self._processes.pop(executor_id, None) is not None
+            stopping = self._stopping
+        if known and not stopping:
+            self._events.executor_ended(executor_id, f"its process ended with code {code}")
+
+    def kill(self, executor_id: ExecutorId) -> None:
+        """See `Launcher`."""
+        with self._lock:
+            process = self._processes.get(executor_id)
+        if process is not None:
+            process.kill()
+
+    def stop(self) -> None:
+        """See `Launcher`."""
+        with self._lock:
+            self._stopping = True
+            processes = list(self._processes.values())
+            watchers = list(self._watchers)
+        for process in processes:
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for watcher in watchers:
+            if watcher.ident is not None:
+                watcher.join()

@@ -1,0 +1,400 @@
+"""Executors as Ray actors: embedded on this machine, or on an existing cluster.
+
+Theory. One control thread owns all state and makes every call to Ray; others
+only put closures into its queue (Ray's callbacks included, which may do no
+more than that). It never waits for a single executor: creation, placement and
+death all come back through the queue.
+
+An executor goes *placing* → (*waiting* for its node's agent) → *serving* →
+*ended*. Placement is Ray's, so resources, labels and autoscaling hold; where
+an actor came up is asked afterwards, and only then it is told to serve. On a
+cluster every node that gets an executor first gets an agent (`ray_agents`).
+
+Nothing is restarted by Ray: the driver says `replace`, because it must first
+forget what the dead executor held.
+
+Checklist for a new message: it must be harmless after `stop`, and for an
+executor that has ended meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from minispark.ids import ExecutorId, NodeId
+from minispark.runtime.boot import Address, ExecutorBoot, LauncherEvents, NodeInfo
+from minispark.runtime.launch import ray_embedded
+from minispark.runtime.launch.ray_agents import Agents
+from minispark.runtime.launch.ray_options import ClusterShape, executor_options, reason_of
+from minispark.runtime.local_dirs import local_base_dir
+
+_log = logging.getLogger("minispark.launch")
+
+#: Where actors enter the executor; tests put a stub here.
+ENTRY_POINT = "minispark.runtime.serve:serve"
+#: Executors that end this soon after their start count as failed starts.
+_EARLY_END_S = 3.0
+#: Failed starts in a row, besides one per executor, before giving up.
+_MAX_FAILED_STARTS = 8
+#: How long killed processes may take to be seen dead.
+_STOP_S = 10.0
+
+
+@dataclass(slots=True, eq=False)
+class _Executor:
+    """One actor, from its creation to its end."""
+
+    executor_id: ExecutorId
+    actor: Any
+    state: str = "placing"
+    #: Ray's id of the node it runs on.
+    ray_node: str | None = None
+    pid: int | None = None
+    serving_since: float = 0.0
+    is_replaced: bool = False
+    #: References that must live as long as their calls.
+    refs: list[Any] = field(default_factory=list)
+
+
+class RayLauncher:
+    """Masters `local[N]` (`cluster_address` is None) and existing Ray clusters.
+
+    Parameters
+    ----------
+    num_executors
+        Executor processes; None on a cluster: as `spark.executor.instances` ×
+        `spark.executor.cores` say, or one per CPU of the cluster.
+    node
+        The driver's own node, on which embedded executors live.
+    """
+
+    def __init__(
+        self,
+        num_executors: int | None,
+        node: NodeInfo,
+        conf: Mapping[str, str],
+        sys_path: tuple[str, ...] = (),
+        *,
+        app_id: str = "app",
+        cluster_address: str | None = None,
+        entry_point: str = ENTRY_POINT,
+    ) -> None:
+        self._shape = ClusterShape.of(conf, num_executors)
+        self._node = node
+        self._conf = dict(conf)
+        self._sys_path = sys_path
+        self._app_id = app_id
+        self._cluster_address = cluster_address
+        self._entry_point = entry_point
+        self._keep_alive = conf.get("minispark.ray.keepAlive", "false").lower() == "true"
+        self._placement_s = float(conf.get("minispark.ray.placementTimeout", "30"))
+        self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._is_stopping = False
+        # From here on: control thread only.
+        self._session: ray_embedded.RaySession | None = None
+        self._agents: Agents | None = None
+        self._executors: dict[ExecutorId, _Executor] = {}
+        self._next_id = 0
+        self._failed_in_a_row = 0
+        self._has_started = False
+        self._placement_deadline: float | None = None
+
+    # ------------------------------------------------------------ any thread
+
+    def start(self, events: LauncherEvents, driver: Address, secret: bytes) -> None:
+        """See `Launcher`."""
+        self._events, self._driver, self._secret = events, driver, secret
+        if self._cluster_address is None:
+            events.node_added(self._node)
+        with self._lock:
+            if self._thread is None and not self._is_stopping:
+                self._thread = threading.Thread(
+                    target=self._run, name="minispark-launcher", daemon=True
+                )
+                self._thread.start()
+
+    def replace(self, executor_id: ExecutorId) -> None:
+        """See `Launcher`."""
+        self._queue.put(partial(self._replace, executor_id))
+
+    def kill(self, executor_id: ExecutorId) -> None:
+        """See `Launcher`."""
+        self._queue.put(partial(self._kill, executor_id))
+
+    def stop(self) -> None:
+        """See `Launcher`. Waits for a start that is under way: Ray's cannot be broken off."""
+        with self._lock:
+            self._is_stopping = True
+            thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return
+        self._queue.put(lambda: None)  # wakes the loop
+        thread.join()
+
+    # -------------------------------------------------------- control thread
+
+    def _run(self) -> None:
+        try:
+            if self._begin():
+                self._loop()
+        except Exception as error:
+            _log.exception("the Ray launcher failed")
+            self._report(self._events.exhausted, f"the Ray launcher failed: {reason_of(error)}")
+        finally:
+            self._end()
+
+    def _begin(self) -> bool:
+        try:
+            if self._cluster_address is None:
+                base = local_base_dir(self._conf)
+                self._session = ray_embedded.acquire_local(self._shape.processes or 1, base)
+            else:
+                self._session = ray_embedded.acquire_cluster(self._cluster_address)
+        except Exception as error:
+            self._report(self._events.exhausted, f"cannot start Ray: {reason_of(error)}")
+            return False
+        ray = self._session.ray
+        from minispark.runtime.launch.ray_actors import ExecutorActor
+
+        self._actor_class = ray.remote(ExecutorActor)
+        processes = self._shape.processes
+        if processes is None:
+            processes = self._shape.fill(ray.cluster_resources())
+        if self._cluster_address is not None:
+            self._agents = Agents(
+                ray,
+                self._app_id,
+                self._secret,
+                self._conf,
+                post=self._queue.put,
+                added=partial(self._report, self._events.node_added),
+            )
+        self._placement_deadline = time.monotonic() + self._placement_s
+        for _ in range(processes):
+            self._create(None)
+        return True
+
+    def _loop(self) -> None:
+        while not self._is_stopping:
+            deadlines = [self._placement_deadline]
+            if self._agents is not None:
+                deadlines.append(self._agents.next_check)
+            waits = [at - time.monotonic() for at in deadlines if at is not None]
+            try:
+                message = self._queue.get(timeout=max(0.0, min(waits)) if waits else None)
+            except queue.Empty:
+                pass
+            else:
+                message()
+            now = time.monotonic()
+            if self._placement_deadline is not None and now >= self._placement_deadline:
+                self._placement_overdue()
+            if self._agents is not None:
+                for node_id, reason in self._agents.check(now):
+                    self._node_lost(node_id, reason)
+
+    def _create(self, near: str | None) -> None:
+        assert self._session is not None
+        ray = self._session.ray
+        executor_id = ExecutorId(str(self._next_id))
+        self._next_id += 1
+        options = executor_options(
+            self._conf,
+            self._shape,
+            on_cluster=self._cluster_address is not None,
+            has_hash_seed=self._session.has_hash_seed,
+        )
+        if self._cluster_address is None:
+            if not self._session.is_embedded:
+                here = ray.get_runtime_context().get_node_id()
+                options["scheduling_strategy"] = _affinity(here, soft=False)
+        elif near is not None:
+            options["scheduling_strategy"] = _affinity(near, soft=True)
+        else:
+            options["scheduling_strategy"] = "SPREAD"
+        executor = _Executor(executor_id, self._actor_class.options(**options).remote())
+        self._executors[executor_id] = executor
+        self._call(executor, executor.actor.where.remote(), self._placed)
+
+    def _call(
+        self, executor: _Executor, ref: Any, then: Callable[[_Executor, Future[Any]], None]
+    ) -> None:
+        executor.refs.append(ref)
+        ref.future().add_done_callback(
+            lambda future: self._queue.put(partial(then, executor, future))
+        )
+
+    def _placed(self, executor: _Executor, future: Future[Any]) -> None:
+        if executor.state == "ended":
+            return
+        error = future.exception()
+        if error is not None:
+            self._ended(executor, f"it could not be started: {reason_of(error)}")
+            return
+        executor.ray_node, executor.pid = future.result()
+        executor.state = "waiting"
+        if not any(e.state == "placing" for e in self._executors.values()):
+            self._placement_deadline = None
+        if self._agents is None:
+            self._serve(executor, self._node)
+            return
+        assert executor.ray_node is not None
+        self._agents.when_ready(
+            executor.ray_node,
+            ready=partial(self._agent_ready, executor),
+            failed=partial(self._agent_failed, executor),
+        )
+
+    def _agent_ready(self, executor: _Executor, node: NodeInfo) -> None:
+        if executor.state == "waiting":
+            self._serve(executor, node)
+
+    def _agent_failed(self, executor: _Executor, reason: str) -> None:
+        self._ended(executor, f"its node's agent could not be started: {reason}")
+
+    def _serve(self, executor: _Executor, node: NodeInfo) -> None:
+        boot = ExecutorBoot(
+            executor.executor_id, node, self._driver, self._secret, self._conf, self._sys_path
+        )
+        executor.state = "serving"
+        executor.serving_since = time.monotonic()
+        self._has_started = True
+        ref = executor.actor.serve.remote(self._entry_point, pickle.dumps(boot, 5))
+        self._call(executor, ref, self._served)
+
+    def _served(self, executor: _Executor, future: Future[Any]) -> None:
+        error = future.exception()
+        self._ended(executor, reason_of(error) if error is not None else "it finished")
+
+    def _ended(self, executor: _Executor, reason: str) -> None:
+        if executor.state == "ended":
+            return
+        age = time.monotonic() - executor.serving_since
+        is_early = executor.state != "serving" or age < _EARLY_END_S
+        self._failed_in_a_row = self._failed_in_a_row + 1 if is_early else 0
+        self._retire(executor)
+        self._report(self._events.executor_ended, executor.executor_id, reason)
+        self._check_exhausted(reason)
+
+    def _retire(self, executor: _Executor) -> None:
+        """Its process goes, if it has not gone already, and frees its CPU."""
+        assert self._session is not None
+        executor.state = "ended"
+        if executor.is_replaced:
+            del self._executors[executor.executor_id]
+        self._session.ray.kill(executor.actor, no_restart=True)
+
+    def _replace(self, executor_id: ExecutorId) -> None:
+        executor = self._executors.get(executor_id)
+        if executor is None or executor.is_replaced:
+            return
+        executor.is_replaced = True
+        if executor.state == "ended":
+            del self._executors[executor_id]
+        else:
+            self._retire(executor)
+        limit = _MAX_FAILED_STARTS + (self._shape.processes or 0)
+        if self._failed_in_a_row >= limit:
+            _log.warning("executors keep ending at once; %s is not replaced", executor_id)
+            self._check_exhausted(f"{self._failed_in_a_row} executors in a row ended at once")
+            return
+        near = executor.ray_node
+        if near is not None and self._agents is not None and not self._agents.is_alive(near):
+            near = None
+        self._create(near)
+
+    def _kill(self, executor_id: ExecutorId) -> None:
+        executor = self._executors.get(executor_id)
+        if executor is not None and executor.state != "ended":
+            assert self._session is not None
+            self._session.ray.kill(executor.actor, no_restart=True)
+
+    def _node_lost(self, ray_node: str, reason: str) -> None:
+        self._report(self._events.node_lost, NodeId(ray_node), reason)
+        for executor in list(self._executors.values()):
+            if executor.ray_node == ray_node and executor.state != "ended":
+                self._ended(executor, f"its node is lost: {reason}")
+
+    def _placement_overdue(self) -> None:
+        assert self._session is not None
+        self._placement_deadline = None
+        placing = sum(e.state == "placing" for e in self._executors.values())
+        if not placing:
+            return
+        resources = self._session.ray.cluster_resources()
+        usable = {k: v for k, v in resources.items() if not k.startswith(("node:", "object_"))}
+        text = (
+            f"{placing} of {len(self._executors)} executors could not be placed within "
+            f"{self._placement_s:g} s; the cluster has {usable}"
+        )
+        if self._has_started:
+            # They stay requested, and join when there is room for them.
+            _log.warning("%s", text)
+        else:
+            self._report(self._events.exhausted, text)
+
+    def _check_exhausted(self, reason: str) -> None:
+        alive = any(e.state != "ended" or not e.is_replaced for e in self._executors.values())
+        if not alive:
+            self._report(self._events.exhausted, f"no executor is left: {reason}")
+
+    def _report(self, event: Callable[..., None], *args: Any) -> None:
+        if not self._is_stopping:
+            event(*args)
+
+    def _end(self) -> None:
+        """Kills what is left, waits until Ray has seen it dead, lets go of Ray."""
+        session = self._session
+        if session is None:
+            return
+        self._session = None
+        alive = [e for e in self._executors.values() if e.state != "ended"]
+        waiting = [e.refs[-1] for e in alive]
+        # On a cluster the numbers are those of other machines.
+        is_here = self._cluster_address is None
+        pids = [e.pid for e in self._executors.values() if is_here and e.pid is not None]
+        while alive:
+            session.ray.kill(alive.pop().actor, no_restart=True)
+        if self._agents is not None:
+            self._agents.stop()
+        try:
+            if waiting:
+                session.ray.wait(waiting, num_returns=len(waiting), timeout=_STOP_S)
+            _await_exit(pids, time.monotonic() + _STOP_S)
+        finally:
+            # Handles and references would call into a Ray that is gone.
+            self._executors.clear()
+            self._agents = None
+            del waiting
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    self._queue.get_nowait()
+            ray_embedded.release(session, self._keep_alive)
+
+
+def _await_exit(pids: list[int], deadline: float) -> None:
+    """Ray reports an actor dead before its process is: the raylet's children, not ours."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            while time.monotonic() < deadline:
+                os.kill(pid, 0)
+                time.sleep(0.002)
+
+
+def _affinity(ray_node: str, soft: bool) -> Any:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(ray_node, soft=soft)

@@ -1,0 +1,106 @@
+"""From Spark's configuration to Ray's: how many processes, with which resources.
+
+Pure: no Ray call is made here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from minispark.errors import PySparkValueError
+
+_RESOURCE = re.compile(r"spark\.executor\.resource\.(.+)\.amount")
+_SIZE = re.compile(r"(\d+)\s*([kmgtp]?)b?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterShape:
+    """How many processes there shall be, and what each takes."""
+
+    #: None: as many as the cluster has CPUs.
+    processes: int | None
+    max_cores: int | None
+    #: Processes that share what Spark calls one executor.
+    cores: int
+
+    @staticmethod
+    def of(conf: Mapping[str, str], num_executors: int | None) -> ClusterShape:
+        """As configured; `num_executors` decides where it is given."""
+        cores = _positive(conf, "spark.executor.cores") or 1
+        instances = _positive(conf, "spark.executor.instances")
+        processes = num_executors
+        if processes is None and instances is not None:
+            processes = instances * cores
+        return ClusterShape(processes, _positive(conf, "spark.cores.max"), cores)
+
+    def fill(self, resources: Mapping[str, float]) -> int:
+        """The number of processes for a cluster with these resources."""
+        cpus = int(resources.get("CPU", 0))
+        return max(1, min(cpus, self.max_cores or cpus))
+
+
+def executor_options(
+    conf: Mapping[str, str], shape: ClusterShape, on_cluster: bool, has_hash_seed: bool
+) -> dict[str, Any]:
+    """Options of one executor actor, but for where it is placed."""
+    options: dict[str, Any] = {"num_cpus": 1, "max_restarts": 0, "max_task_retries": 0}
+    env = {
+        name.removeprefix("spark.executorEnv."): value
+        for name, value in conf.items()
+        if name.startswith("spark.executorEnv.")
+    }
+    if not has_hash_seed:
+        env["PYTHONHASHSEED"] = "0"
+    if env:
+        # Costs a second at the start, hence only where it is needed.
+        options["runtime_env"] = {"env_vars": env}
+    if not on_cluster:
+        return options
+    # Ray's accounting only: what an executor really uses, its memory manager bounds.
+    if "spark.executor.memory" in conf:
+        options["memory"] = _bytes(conf["spark.executor.memory"]) // shape.cores
+    custom = {}
+    for name, value in conf.items():
+        match = _RESOURCE.fullmatch(name)
+        if match is None:
+            continue
+        try:
+            amount = float(value) / shape.cores
+        except ValueError:
+            raise PySparkValueError(f"{name} must be a number, not {value!r}") from None
+        if match[1] == "gpu":
+            options["num_gpus"] = amount
+        else:
+            custom[match[1]] = amount
+    if custom:
+        options["resources"] = custom
+    return options
+
+
+def reason_of(error: BaseException) -> str:
+    """One line a user can read: Ray's errors carry whole tracebacks."""
+    cause = getattr(error, "cause", None)
+    shown = cause if isinstance(cause, BaseException) else error
+    lines = [line.strip() for line in str(shown).splitlines() if line.strip()]
+    text = " ".join(lines[:4]) if lines else "no details"
+    return f"{type(shown).__name__}: {text}"
+
+
+def _positive(conf: Mapping[str, str], key: str) -> int | None:
+    value = conf.get(key)
+    if value is None:
+        return None
+    if not value.strip().isdigit() or int(value) < 1:
+        raise PySparkValueError(f"{key} must be a positive integer, not {value!r}")
+    return int(value)
+
+
+def _bytes(text: str) -> int:
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise PySparkValueError(f"cannot read {text!r} as a size; write '512m' or '4g'")
+    # Spark reads a number without a unit as MiB here.
+    return int(match[1]) << {"": 20, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}[match[2].lower()]

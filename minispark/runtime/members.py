@@ -1,0 +1,303 @@
+"""The executors and nodes that take part, and the thread that listens to them.
+
+Owns the connections: registration, messages in and out, heartbeats, and the
+loss of an executor by a closed connection or by silence. What a loss or a
+report means is the driver's business (`MemberEvents`). All state is guarded by
+the driver's lock, which is passed in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import selectors
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from minispark.ids import ExecutorId, NodeId
+from minispark.kernels.hashing import HASH_PROBE, portable_hash
+from minispark.runtime.boot import NodeInfo
+from minispark.runtime.janitor import Janitor
+from minispark.runtime.links import Link, ProcessLink
+from minispark.runtime.messages import TaskReport, receive
+from minispark.scheduler.model import ExecutorInfo
+
+log = logging.getLogger("minispark")
+
+#: Executor processes that may end in a row before they register.
+_MAX_FAILED_STARTS = 5
+
+
+class MemberEvents(Protocol):
+    """What the driver is told; `lost` and `added` come with the lock held."""
+
+    def added(self, executor: ExecutorInfo) -> None:
+        """An executor registered."""
+
+    def lost(self, executor_id: ExecutorId, reason: str) -> None:
+        """A registered executor is gone."""
+
+    def reported(self, executor_id: ExecutorId, report: TaskReport) -> None:
+        """A task attempt ended."""
+
+    def exhausted(self, reason: str) -> None:
+        """There will be no more executors."""
+
+    def due_s(self) -> float | None:
+        """Seconds until the next timer, None without one."""
+
+    def tick(self) -> None:
+        """Fires timers that are due and handles what was put aside."""
+
+
+class Members:
+    """Executors by id, each behind a `Link`."""
+
+    def __init__(
+        self,
+        lock: Any,
+        events: MemberEvents,
+        janitor: Janitor,
+        heartbeat_s: float,
+        timeout_s: float,
+    ) -> None:
+        self._lock = lock
+        self._events = events
+        self._janitor = janitor
+        self._heartbeat_s = heartbeat_s
+        self._timeout_s = timeout_s
+        self.links: dict[ExecutorId, Link] = {}
+        self.nodes: dict[NodeId, NodeInfo] = {}
+        #: First of the two connections of executors that are registering.
+        self._half_open: dict[ExecutorId, dict[str, tuple[Connection, dict[str, Any]]]] = {}
+        self._gone: set[ExecutorId] = set()
+        self._failed_starts = 0
+        self._replace: Callable[[ExecutorId], None] | None = None
+        self._kill: Callable[[ExecutorId], None] | None = None
+        self._selector = selectors.DefaultSelector()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        self._receiver: threading.Thread | None = None
+        self._stopping = False
+
+    # -- life --------------------------------------------------------------
+
+    def listen(
+        self, replace: Callable[[ExecutorId], None], kill: Callable[[ExecutorId], None]
+    ) -> None:
+        """Starts to receive; `replace` and `kill` are the launcher's."""
+        self._replace, self._kill = replace, kill
+        self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        self._receiver = threading.Thread(target=self._run, name="minispark-driver", daemon=True)
+        self._receiver.start()
+
+    def stop(self) -> None:
+        """Tells every executor to exit and ends the receiving thread."""
+        with self._lock:
+            self._stopping = True
+            links = list(self.links.values())
+            waiting = [c for parts in self._half_open.values() for c, _ in parts.values()]
+        for link in links:
+            with contextlib.suppress(OSError):
+                link.send_ctl(("stop",))
+        self.wake()
+        if self._receiver is not None and self._receiver is not threading.current_thread():
+            self._receiver.join()
+        for link in links:
+            link.close()
+        for connection in waiting:
+            connection.close()
+        self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    # -- sending -------------------------------------------------------------
+
+    def send_ctl(self, link: Link, message: tuple[Any, ...]) -> None:
+        """Sends in order with tasks; a broken connection is a loss."""
+        try:
+            link.send_ctl(message)
+        except OSError as error:
+            self.lose(link.executor_id, f"its connection broke: {error}")
+
+    def send_svc(self, executor_id: ExecutorId, message: tuple[Any, ...]) -> None:
+        """Sends past the tasks; a broken connection is a loss."""
+        link = self.links.get(executor_id)
+        if link is not None:
+            try:
+                link.send_svc(message)
+            except OSError as error:
+                self.lose(executor_id, f"its connection broke: {error}")
+
+    def tell_all(self, message: tuple[Any, ...]) -> None:
+        """Sends a service message to every executor."""
+        with self._lock:
+            for executor_id in list(self.links):
+                self.send_svc(executor_id, message)
+
+    def kill(self, executor_id: ExecutorId) -> None:
+        """Has the executor's process ended."""
+        kill = self._kill
+        if kill is not None:
+            self._janitor.put(lambda: kill(executor_id))
+
+    # -- joining and leaving ---------------------------------------------------
+
+    def connected(self, connection: Connection, hello: tuple[Any, ...]) -> None:
+        """An authenticated connection says who it is; called by the listener."""
+        channel, executor_id, facts = hello
+        with self._lock:
+            if self._stopping:
+                connection.close()
+                return
+            parts = self._half_open.setdefault(executor_id, {})
+            parts[channel] = (connection, facts)
+            if len(parts) < 2:
+                return
+            del self._half_open[executor_id]
+            ctl, svc = parts["ctl"][0], parts["svc"][0]
+            refusal = _refusal(facts)
+            if refusal is not None:
+                ctl.close()
+                svc.close()
+                self._gone.add(executor_id)
+                self._events.exhausted(refusal)
+                return
+            self._register(ProcessLink(executor_id, facts["node"], facts["pid"], ctl, svc))
+
+    def _register(self, link: ProcessLink) -> None:
+        link.heard_s = time.monotonic()
+        self._failed_starts = 0
+        self.links[link.executor_id] = link
+        for end in (link.ctl, link.svc):
+            self._selector.register(end.fileno(), selectors.EVENT_READ, (link, end))
+        self.wake()
+        if self.nodes:
+            self.send_svc(link.executor_id, ("nodes", list(self.nodes.values())))
+        self._events.added(ExecutorInfo(link.executor_id, link.node_id))
+
+    def lose(self, executor_id: ExecutorId, reason: str) -> None:
+        """Under the lock: forgets an executor and has it replaced."""
+        link = self.links.pop(executor_id, None)
+        if link is None:
+            return
+        self._gone.add(executor_id)
+        if isinstance(link, ProcessLink):
+            for end in (link.ctl, link.svc):
+                with contextlib.suppress(KeyError, ValueError):
+                    self._selector.unregister(end.fileno())
+        link.close()
+        self._events.lost(executor_id, reason)
+        self._put_replacement(executor_id)
+
+    def _put_replacement(self, executor_id: ExecutorId) -> None:
+        replace = self._replace
+        if replace is not None and not self._stopping:
+            self._janitor.put(lambda: replace(executor_id))
+
+    def ended(self, executor_id: ExecutorId, reason: str) -> None:
+        """The launcher saw a process end, or fail to start."""
+        with self._lock:
+            if self._stopping or executor_id in self._gone:
+                return
+            if executor_id in self.links:
+                self.lose(executor_id, reason)
+                return
+            for connection, _ in self._half_open.pop(executor_id, {}).values():
+                connection.close()
+            self._gone.add(executor_id)
+            self._failed_starts += 1
+            if self._failed_starts < _MAX_FAILED_STARTS:
+                self._put_replacement(executor_id)
+                return
+        self._events.exhausted(f"executors keep ending at their start; the last one: {reason}")
+
+    def node_added(self, node: NodeInfo) -> None:
+        """A node has files to serve."""
+        with self._lock:
+            self.nodes[node.node_id] = node
+            self.tell_all(("nodes", list(self.nodes.values())))
+
+    def node_lost(self, node_id: NodeId, reason: str) -> None:
+        """A node is gone with its executors."""
+        with self._lock:
+            self.nodes.pop(node_id, None)
+            here = [x.executor_id for x in self.links.values() if x.node_id == node_id]
+            for executor_id in here:
+                self.lose(executor_id, f"its node was lost: {reason}")
+
+    # -- receiving -------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Has the receiving thread look at timers and connections anew."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake_write, b"x")
+
+    def _run(self) -> None:
+        next_beat = time.monotonic() + self._heartbeat_s
+        while not self._stopping:
+            timeout = max(0.0, next_beat - time.monotonic())
+            due = self._events.due_s()
+            if due is not None:
+                timeout = min(timeout, due)
+            for key, _ in self._selector.select(timeout):
+                if key.data is None:
+                    os.read(self._wake_read, 4096)
+                else:
+                    self._receive(*key.data)
+            self._events.tick()
+            if time.monotonic() >= next_beat:
+                next_beat = time.monotonic() + self._heartbeat_s
+                self._beat()
+
+    def _receive(self, link: ProcessLink, connection: Connection) -> None:
+        try:
+            message = receive(connection)
+        except (EOFError, OSError):
+            with self._lock:
+                self.lose(link.executor_id, "its process ended")
+            return
+        link.heard_s = time.monotonic()
+        kind = message[0]
+        if kind == "done":
+            self._events.reported(link.executor_id, message[1])
+        elif kind == "out":
+            stream = sys.stderr if message[2] == "stderr" else sys.stdout
+            stream.write(message[3])
+            stream.flush()
+
+    def _beat(self) -> None:
+        """Asks every executor for a sign of life; the silent are lost."""
+        now = time.monotonic()
+        with self._lock:
+            for link in list(self.links.values()):
+                if not isinstance(link, ProcessLink):
+                    continue
+                if now - link.heard_s > self._timeout_s:
+                    self.kill(link.executor_id)
+                    self.lose(
+                        link.executor_id,
+                        f"it was silent for {self._timeout_s:g} s (spark.network.timeout)",
+                    )
+                else:
+                    self.send_svc(link.executor_id, ("ping", 0))
+        self._events.tick()
+
+
+def _refusal(facts: Mapping[str, Any]) -> str | None:
+    """Why an executor cannot work for this driver, or None."""
+    if facts["python"] != sys.version_info[:2]:
+        ours = ".".join(map(str, sys.version_info[:2]))
+        theirs = ".".join(map(str, facts["python"]))
+        return f"the executor runs Python {theirs}, the driver Python {ours}; they must agree"
+    if facts["probe"] != portable_hash(HASH_PROBE):
+        return (
+            "the executor places keys differently from the driver; "
+            "start it with PYTHONHASHSEED=0"
+        )
+    return None

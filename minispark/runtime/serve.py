@@ -1,0 +1,214 @@
+"""The life of an executor process: connect, register, run tasks, exit.
+
+Two threads. The main thread reads tasks from *ctl* and runs them, so that user
+code sees signals as it would in a script. The service thread obeys *svc* at
+once; it interrupts the main thread by a signal when a task is cancelled. When
+either connection ends, the driver is gone and the process exits.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import signal
+import sys
+import threading
+from multiprocessing.connection import Client, Connection
+from typing import Any
+
+from minispark.conf import SparkConf
+from minispark.ids import TaskId
+from minispark.kernels.hashing import HASH_PROBE, portable_hash
+from minispark.runtime.boot import ExecutorBoot
+from minispark.runtime.executor import DRIVER_NODE, Executor
+from minispark.runtime.failures import TaskKilled
+from minispark.runtime.messages import TaskReport, TaskSpec, receive, send
+from minispark.runtime.node_reader import NodeReader, SameNodeReader
+from minispark.storage.files import NodeFiles
+
+#: Cancelled tasks that never came are forgotten beyond this many.
+_MAX_CANCELLED = 4096
+
+
+class _TaskStream(io.TextIOBase):
+    """What tasks print, sent to the driver line by line, in order."""
+
+    encoding = "utf-8"
+
+    def __init__(self, session: _Session, name: str) -> None:
+        self._session = session
+        self._name = name
+        self._pending = ""
+        self._lock = threading.Lock()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        with self._lock:
+            self._pending += text
+            if "\n" in text or len(self._pending) > 8192:
+                self._send_pending()
+        return len(text)
+
+    def flush(self) -> None:
+        with self._lock:
+            self._send_pending()
+
+    def _send_pending(self) -> None:
+        if self._pending:
+            text, self._pending = self._pending, ""
+            self._session.send_output(self._name, text)
+
+
+class _Session:
+    """The connections of one executor process and the task it runs."""
+
+    def __init__(self, boot: ExecutorBoot) -> None:
+        self._boot = boot
+        self._ctl = self._connect("ctl")
+        self._svc = self._connect("svc")
+        self._ctl_lock = threading.Lock()
+        self._executor = Executor(
+            boot.executor_id,
+            boot.node,
+            SparkConf(False, _values=dict(boot.conf)),
+            self._reader(),
+            whole_process=True,
+        )
+        self._main_thread = threading.main_thread().ident or 0
+        self._running: TaskId | None = None
+        self._kill: TaskId | None = None
+        self._cancelled: set[TaskId] = set()
+
+    def _connect(self, channel: str) -> Connection:
+        connection = Client(self._boot.driver, authkey=self._boot.secret)
+        hello = {
+            "pid": os.getpid(),
+            "node": self._boot.node.node_id,
+            "python": sys.version_info[:2],
+            "probe": portable_hash(HASH_PROBE),
+            "hash": hash(HASH_PROBE),
+        }
+        send(connection, (channel, self._boot.executor_id, hello))
+        return connection
+
+    def _reader(self) -> NodeReader:
+        files = NodeFiles(self._boot.node.root)
+        if self._boot.node.node_id == DRIVER_NODE:
+            return SameNodeReader(files)
+        from minispark.runtime.fetch import Fetcher
+
+        return Fetcher(files, self._boot.node, self._boot.secret)
+
+    def send_output(self, stream: str, text: str) -> None:
+        """Sends printed text; called from whatever thread prints."""
+        with self._ctl_lock:
+            send(self._ctl, ("out", self._running, stream, text))
+
+    def run(self) -> None:
+        """Serves until the driver says stop or is gone."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR2, self._interrupted)
+        sys.stdout = _TaskStream(self, "stdout")
+        sys.stderr = _TaskStream(self, "stderr")
+        threading.Thread(target=self._obey, name="minispark-svc", daemon=True).start()
+        try:
+            while self._step(receive(self._ctl)):
+                continue
+        except (EOFError, OSError):
+            os._exit(0)  # the driver is gone: nobody is left to report to
+
+    def _interrupted(self, signum: int, frame: object) -> None:
+        if self._running is not None and self._running == self._kill:
+            raise TaskKilled
+
+    def _step(self, message: tuple[Any, ...]) -> bool:
+        kind = message[0]
+        executor = self._executor
+        if kind == "task":
+            self._report(self._run(message[1]))
+        elif kind == "stage":
+            executor.put_stage(message[1], message[2])
+        elif kind == "inputs":
+            executor.put_inputs(*message[1:])
+        elif kind == "forget":
+            executor.forget_stage(message[1])
+        elif kind == "forget_inputs":
+            executor.forget_inputs(message[1])
+        elif kind == "stop":
+            return False
+        else:
+            raise AssertionError(f"unknown message {kind!r}")
+        return True
+
+    def _run(self, spec: TaskSpec) -> TaskReport:
+        if spec.task_id in self._cancelled:
+            return TaskReport(spec.task_id, "killed")
+        try:
+            try:
+                self._running = spec.task_id
+                if spec.task_id in self._cancelled:
+                    return TaskReport(spec.task_id, "killed")
+                report = self._executor.run(spec)
+            finally:
+                self._running = None
+        except TaskKilled:
+            report = TaskReport(spec.task_id, "killed")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return report
+
+    def _report(self, report: TaskReport) -> None:
+        self._cancelled.discard(report.task_id)
+        data = pickle.dumps(("done", report), 5)
+        with self._ctl_lock:
+            self._ctl.send_bytes(data)
+
+    def _obey(self) -> None:
+        try:
+            while True:
+                message = receive(self._svc)
+                kind = message[0]
+                if kind == "cancel":
+                    self._cancel(message[1])
+                elif kind == "ping":
+                    send(self._svc, ("pong", message[1]))
+                elif kind == "drop_rdd":
+                    self._executor.drop_rdd(message[1])
+                elif kind == "drop_broadcast":
+                    self._executor.broadcasts.drop(message[1])
+                elif kind == "nodes":
+                    self._executor.reader.update_nodes(message[1])
+                else:
+                    raise AssertionError(f"unknown message {kind!r}")
+        except (EOFError, OSError):
+            os._exit(0)
+
+    def _cancel(self, task_id: TaskId) -> None:
+        if len(self._cancelled) > _MAX_CANCELLED:
+            self._cancelled.clear()
+        self._cancelled.add(task_id)
+        self._kill = task_id
+        if self._running == task_id:
+            signal.pthread_kill(self._main_thread, signal.SIGUSR2)
+
+
+def serve(boot: ExecutorBoot) -> None:
+    """Runs one executor in this process until its driver lets it go."""
+    for entry in reversed(boot.sys_path):
+        if entry not in sys.path:
+            sys.path.insert(0, entry)
+    _Session(boot).run()
+
+
+def main() -> None:
+    """Entry point of the subprocess launcher: the boot record comes on stdin."""
+    boot = pickle.load(sys.stdin.buffer)
+    serve(boot)
+    os._exit(0)  # user threads must not keep a finished executor alive
+
+
+if __name__ == "__main__":
+    main()

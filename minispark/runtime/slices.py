@@ -1,0 +1,52 @@
+"""Cutting a collection of the driver into slices, and reading one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from minispark.storage.serializer import dump_frame, iter_frames
+
+
+def sliced(
+    collection: Iterable[Any], num_slices: int, max_batch: int
+) -> tuple[list[range] | None, list[bytes]]:
+    """A collection as ranges (for a `range`), else as pickled slices.
+
+    Where the cuts are is PySpark's: it makes batches of records and deals
+    those out evenly, so that a slice is a whole number of batches.
+    """
+    if isinstance(collection, range):
+        return _cut_range(collection, num_slices), []
+    records = collection if type(collection) is list else list(collection)
+    batch = max(1, min(len(records) // num_slices, max_batch))
+    num_batches = -(-len(records) // batch)
+    slices = []
+    for i in range(num_slices):
+        start = i * num_batches // num_slices * batch
+        end = (i + 1) * num_batches // num_slices * batch
+        slices.append(_pickled(records[start:end]))
+    return None, slices
+
+
+def _cut_range(numbers: range, num_slices: int) -> list[range]:
+    size = len(numbers)
+    step = numbers.step
+
+    def start(i: int) -> int:
+        return numbers.start + i * size // num_slices * step
+
+    return [range(start(i), start(i + 1), step) for i in range(num_slices)]
+
+
+def _pickled(records: list[Any]) -> bytes:
+    size = 1000
+    return b"".join(
+        dump_frame(records[i : i + size], by_value=True) for i in range(0, len(records), size)
+    )
+
+
+def read_slice(data: bytes | memoryview) -> Iterator[Any]:
+    """The records of a pickled slice."""
+    return chain.from_iterable(iter_frames(data))

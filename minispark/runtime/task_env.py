@@ -1,0 +1,142 @@
+"""One running task: what its pipeline may ask for (`plan.pipeline.TaskEnv`)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+
+from minispark.errors import PySparkRuntimeError
+from minispark.ids import AccumulatorId, NodeId, RddId, ShuffleId
+from minispark.storage.partfile import read_part
+from minispark.plan.pipeline import ReadShuffle, ShuffleSource
+from minispark.runtime.accumulators import Accumulator
+from minispark.runtime.messages import DriverBlock, StageCode, TaskSpec
+from minispark.runtime.task_context import TaskContext
+from minispark.shuffle.group import CoGrouper
+from minispark.shuffle.merge import merge_records
+from minispark.shuffle.reader import FetchFailedError, read_blocks
+from minispark.shuffle.replay import Replayable
+from minispark.storagelevel import StorageLevel
+
+if TYPE_CHECKING:
+    from minispark.runtime.executor import Executor
+
+_DRIVER = NodeId("driver")
+
+
+class TaskRun:
+    """The state of one task attempt, gone when it ends."""
+
+    def __init__(self, executor: Executor, spec: TaskSpec, code: StageCode) -> None:
+        self.executor = executor
+        self.spec = spec
+        self.context = TaskContext(
+            spec.stage_id,
+            spec.partition,
+            spec.attempt,
+            spec.task_id,
+            code.properties,
+        )
+        #: The task's own copies of the accumulators its functions refer to.
+        self.accumulators: dict[AccumulatorId, Accumulator[Any]] = {}
+        #: Set when map outputs could not be read, whoever caught the error.
+        self.fetch_failure: FetchFailedError | None = None
+
+    def split(self, op: int, partition: int) -> Any:
+        """See `TaskEnv`."""
+        split = self.spec.splits[op, partition]
+        if not isinstance(split, DriverBlock):
+            return split
+        data = self.executor.reader.fetch_file(_DRIVER, split.relpath)
+        part = data[split.offset : split.offset + split.length]
+        if len(part) != split.length or zlib.crc32(part) != split.crc:
+            raise PySparkRuntimeError(f"the driver's file {split.relpath} is damaged")
+        return part
+
+    def _blocks(self, shuffle_id: ShuffleId, num_maps: int, partition: int) -> Iterator[Any]:
+        try:
+            locations = self.executor.inputs(shuffle_id)
+            if len(locations) != num_maps:
+                raise FetchFailedError(
+                    shuffle_id,
+                    (),
+                    None,
+                    f"{num_maps - len(locations)} of {num_maps} map outputs "
+                    f"of shuffle {shuffle_id} are not there",
+                )
+            yield from chain.from_iterable(
+                read_blocks(self.executor.reader, shuffle_id, partition, locations)
+            )
+        except FetchFailedError as error:
+            self.fetch_failure = error
+            raise
+
+    def read_shuffle(self, op: ReadShuffle, partition: int) -> Iterator[Any]:
+        """See `TaskEnv`."""
+        _, aggregator = cloudpickle.loads(op.captured)
+        return merge_records(
+            self._blocks(op.shuffle_id, op.num_maps, partition),
+            aggregator=aggregator,
+            map_side_combine=op.map_side_combine,
+            ordering=None if op.ordering is None else cloudpickle.loads(op.ordering),
+            files=self.executor.files,
+            memory=self.executor.memory,
+            task_id=self.spec.task_id,
+        )
+
+    def cogroup(
+        self, sources: list[ShuffleSource | Iterator[Any]], partition: int
+    ) -> Iterator[tuple[Any, tuple[Iterable[Any], ...]]]:
+        """See `TaskEnv`."""
+        grouper = CoGrouper(
+            len(sources),
+            files=self.executor.files,
+            memory=self.executor.memory,
+            task_id=self.spec.task_id,
+        )
+        for index, source in enumerate(sources):
+            if isinstance(source, ShuffleSource):
+                source = self._blocks(source.shuffle_id, source.num_maps, partition)
+            grouper.insert_source(index, source)
+        return grouper.items()
+
+    def get_or_compute(
+        self,
+        rdd_id: RddId,
+        partition: int,
+        level: StorageLevel,
+        compute: Callable[[], Iterator[Any]] | None,
+    ) -> Iterator[Any]:
+        """See `TaskEnv`."""
+        block = (rdd_id, partition)
+        found = self.executor.blocks.get(block)
+        if found is not None:
+            return found
+        if compute is None:
+            raise PySparkRuntimeError(
+                f"partition {partition} of RDD {rdd_id} was checkpointed locally and is lost; "
+                "use RDD.checkpoint() for checkpoints that survive executors",
+                "CHECKPOINT_BLOCK_LOST",
+            )
+        return self.executor.blocks.put(block, compute(), level)
+
+    def read_checkpoint(self, directory: str, partition: int) -> Iterator[Any]:
+        """See `TaskEnv`."""
+        return read_part(directory, partition)
+
+    def replayable(self, records: Iterator[Any]) -> Iterable[Any]:
+        """See `TaskEnv`."""
+        return Replayable(
+            records,
+            files=self.executor.files,
+            memory=self.executor.memory,
+            task_id=self.spec.task_id,
+        )
+
+    def close(self) -> None:
+        """Gives back what the task held."""
+        self.executor.memory.release_task(self.spec.task_id)

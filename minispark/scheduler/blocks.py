@@ -1,0 +1,126 @@
+"""Where the blocks of persisted RDDs are.
+
+Owns: block -> executors that hold it in memory, nodes that hold it on disk.
+Must not know: stages and jobs. What stands here is a hint for placement and
+for "which shuffles need not be computed": a task that finds no block computes
+it, and says `FetchFailed` when it lacks what that takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from minispark.ids import ExecutorId, NodeId, RddId
+from minispark.plan.spec import BlockKey
+from minispark.scheduler.events import BlockUpdate
+
+
+class Holders(NamedTuple):
+    """Who has a block; both empty when nobody has."""
+
+    executors: tuple[ExecutorId, ...] = ()
+    nodes: tuple[NodeId, ...] = ()
+
+
+class _Block:
+    __slots__ = ("executors", "nodes")
+
+    def __init__(self) -> None:
+        # Dicts as ordered sets: the order of arrival decides, not a hash.
+        self.executors: dict[ExecutorId, None] = {}
+        self.nodes: dict[NodeId, None] = {}
+
+
+class BlockTracker:
+    """The table of all persisted blocks."""
+
+    def __init__(self) -> None:
+        self._rdds: dict[RddId, dict[int, _Block]] = {}
+        self._by_executor: dict[ExecutorId, dict[BlockKey, None]] = {}
+        self._by_node: dict[NodeId, dict[BlockKey, None]] = {}
+
+    def holders(self, block: BlockKey) -> Holders:
+        """Executors with the block in memory and nodes with it on disk."""
+        entry = self._rdds.get(block[0], {}).get(block[1])
+        return Holders(tuple(entry.executors), tuple(entry.nodes)) if entry else Holders()
+
+    def is_complete(self, rdd_id: RddId, num_partitions: int) -> bool:
+        """Whether every partition of the RDD has a block somewhere."""
+        return len(self._rdds.get(rdd_id, ())) >= num_partitions
+
+    def num_blocks(self, rdd_id: RddId) -> int:
+        """How many partitions of the RDD have a block somewhere."""
+        return len(self._rdds.get(rdd_id, ()))
+
+    def update(
+        self, executor_id: ExecutorId, node_id: NodeId, updates: Iterable[BlockUpdate]
+    ) -> bool:
+        """Takes an executor's report; True when a block has no holder any more."""
+        lost = False
+        for change in updates:
+            rdd_id, partition = change.block
+            partitions = self._rdds.setdefault(rdd_id, {})
+            entry = partitions.setdefault(partition, _Block())
+            mine = self._by_executor.setdefault(executor_id, {})
+            if change.in_memory:
+                entry.executors[executor_id] = None
+                mine[change.block] = None
+            else:
+                entry.executors.pop(executor_id, None)
+                mine.pop(change.block, None)
+            ours = self._by_node.setdefault(node_id, {})
+            if change.on_disk:
+                entry.nodes[node_id] = None
+                ours[change.block] = None
+            else:
+                entry.nodes.pop(node_id, None)
+                ours.pop(change.block, None)
+            lost |= self._prune(change.block)
+        return lost
+
+    def lose_executor(self, executor_id: ExecutorId) -> bool:
+        """Forgets what the executor held in memory; True when a block is gone."""
+        lost = False
+        for block in self._by_executor.pop(executor_id, ()):
+            self._rdds[block[0]][block[1]].executors.pop(executor_id, None)
+            lost |= self._prune(block)
+        return lost
+
+    def lose_node(self, node_id: NodeId) -> bool:
+        """Forgets what the node held on disk; True when a block is gone."""
+        lost = False
+        for block in self._by_node.pop(node_id, ()):
+            self._rdds[block[0]][block[1]].nodes.pop(node_id, None)
+            lost |= self._prune(block)
+        return lost
+
+    def forget(self, rdd_id: RddId) -> None:
+        """Removes every block of an RDD."""
+        for partition, entry in self._rdds.pop(rdd_id, {}).items():
+            for executor_id in entry.executors:
+                self._by_executor[executor_id].pop((rdd_id, partition), None)
+            for node_id in entry.nodes:
+                self._by_node[node_id].pop((rdd_id, partition), None)
+
+    def _prune(self, block: BlockKey) -> bool:
+        partitions = self._rdds[block[0]]
+        entry = partitions[block[1]]
+        if entry.executors or entry.nodes:
+            return False
+        del partitions[block[1]]
+        if not partitions:
+            del self._rdds[block[0]]
+        return True
+
+    def validate(self) -> None:
+        """Raises AssertionError when the two views of the table differ."""
+        for rdd_id, partitions in self._rdds.items():
+            assert partitions, f"RDD {rdd_id} has an empty entry"
+            for partition, entry in partitions.items():
+                key = (rdd_id, partition)
+                assert entry.executors or entry.nodes, f"block {key} has no holder"
+                assert all(key in self._by_executor[e] for e in entry.executors), key
+                assert all(key in self._by_node[n] for n in entry.nodes), key
+        for blocks in (*self._by_executor.values(), *self._by_node.values()):
+            assert all(p in self._rdds.get(r, {}) for r, p in blocks), "a block without entry"

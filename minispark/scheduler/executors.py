@@ -1,0 +1,111 @@
+"""The executors that are alive, and what each of them is busy with.
+
+Owns: executor -> node, cores in use, running and prefetched attempts; which
+executors have a free core. Must not know: stages beyond the cores a task takes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from minispark.ids import ExecutorId, NodeId, TaskId
+from minispark.scheduler.model import ExecutorInfo
+from minispark.scheduler.task_set import TaskAttempt
+
+
+@dataclass(slots=True, eq=False)
+class Executor:
+    """One living executor."""
+
+    info: ExecutorInfo
+    id: ExecutorId
+    node_id: NodeId
+    cores: int
+    used: int = 0
+    running: dict[TaskId, TaskAttempt] = field(default_factory=dict)
+    #: Tasks sent ahead; at most one that is not cancelled.
+    queued: dict[TaskId, TaskAttempt] = field(default_factory=dict)
+    #: It was told to end: it gets no task until it proves to be usable.
+    is_doomed: bool = False
+
+
+class ExecutorTable:
+    """All living executors."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[ExecutorId, Executor] = {}
+        #: Those with at least one free core, in the order they became free.
+        self.free: dict[ExecutorId, Executor] = {}
+        self.total_cores = 0
+        self._nodes: dict[NodeId, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.by_id)
+
+    def has_node(self, node_id: NodeId) -> bool:
+        """Whether an executor lives on the node."""
+        return node_id in self._nodes
+
+    @property
+    def num_nodes(self) -> int:
+        """Nodes with at least one executor."""
+        return len(self._nodes)
+
+    def add(self, info: ExecutorInfo) -> Executor:
+        """A new executor, idle."""
+        executor = Executor(info, info.executor_id, info.node_id, info.cores)
+        self.by_id[executor.id] = executor
+        self.total_cores += executor.cores
+        self._nodes[executor.node_id] = self._nodes.get(executor.node_id, 0) + 1
+        self.refresh(executor)
+        return executor
+
+    def remove(self, executor_id: ExecutorId) -> Executor | None:
+        """Takes an executor out; None when it is not known."""
+        executor = self.by_id.pop(executor_id, None)
+        if executor is None:
+            return None
+        self.free.pop(executor_id, None)
+        self.total_cores -= executor.cores
+        self._nodes[executor.node_id] -= 1
+        if not self._nodes[executor.node_id]:
+            del self._nodes[executor.node_id]
+        return executor
+
+    def on_node(self, node_id: NodeId) -> list[ExecutorId]:
+        """The executors of a node."""
+        return [e.id for e in self.by_id.values() if e.node_id == node_id]
+
+    def occupy(self, attempt: TaskAttempt, cpus: int) -> None:
+        """The attempt goes to its executor's cores, or into its queue."""
+        executor = attempt.executor
+        if attempt.is_queued:
+            executor.queued[attempt.id] = attempt
+            return
+        executor.running[attempt.id] = attempt
+        executor.used += cpus
+        if executor.used >= executor.cores:
+            self.free.pop(executor.id, None)
+
+    def release(self, attempt: TaskAttempt, cpus: int) -> None:
+        """The attempt's core is free again."""
+        executor = attempt.executor
+        if executor.queued.pop(attempt.id, None) is None:
+            del executor.running[attempt.id]
+            executor.used -= cpus
+            self.refresh(executor)
+
+    def promote(self, attempt: TaskAttempt, cpus: int, now: float) -> None:
+        """A prefetched attempt begins to run."""
+        executor = attempt.executor
+        del executor.queued[attempt.id]
+        attempt.is_queued = False
+        attempt.started_s = now
+        self.occupy(attempt, cpus)
+
+    def refresh(self, executor: Executor) -> None:
+        """Puts the executor among the free ones, or out, as its state says."""
+        if executor.used < executor.cores and not executor.is_doomed:
+            self.free.setdefault(executor.id, executor)
+        else:
+            self.free.pop(executor.id, None)

@@ -1,0 +1,73 @@
+"""When a hash table must spill: decides from samples, rarely.
+
+A record costs nothing here; every so often the table is measured by a sample
+and the next look is set where it could have outgrown what was granted. Knows
+nothing of what is in the table beyond that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from minispark.storage.memory import Reservation
+from minispark.storage.sizing import estimate_bytes
+
+#: A dict's own bytes per key, at an average fill, and those of a list object.
+_SLOT_BYTES = 100
+_LIST_BYTES = 88
+_SAMPLE = 128
+
+
+class Gauge:
+    """Watches one structure of a task that grows by records.
+
+    Use: take `probe` records into a list, add them, add `step` more, then ask.
+    """
+
+    def __init__(self, reservation: Reservation) -> None:
+        self._reservation = reservation
+        self.reset()
+
+    def reset(self) -> None:
+        """The structure was emptied."""
+        self._reservation.release()
+        self.probe = 16
+        self.step = 0
+        self._records = 0
+        #: Bytes of the records that went in, where records stay as they are.
+        self.record_bytes = 0.0
+
+    def _covers(self, used: int, count: int) -> bool:
+        self._records += count
+        if not self._reservation.covers(used):
+            return False
+        # As far as the room goes if records keep their size, with a margin;
+        # where there is little room, steps of an eighth.
+        ahead = int(self._records * min(2.0, 0.7 * self._reservation.room(used)))
+        self.step = max(ahead, self._records // 8)
+        self.probe = 64
+        return True
+
+    def list_fits(self, probe: Sequence[Any], count: int) -> bool:
+        """Whether a list to which `count` records like `probe` came may grow on."""
+        self.record_bytes += estimate_bytes(probe) / len(probe) * count
+        return self._covers(int(self.record_bytes), count)
+
+    def groups_fit(self, table: dict[Any, Any], values: Sequence[Any], count: int) -> bool:
+        """The same for a dict of lists of values, of which `values` is a sample."""
+        self.record_bytes += estimate_bytes(values) / len(values) * count
+        keys = list(islice(table, _SAMPLE))
+        key_bytes = estimate_bytes(keys) // max(len(keys), 1) + _SLOT_BYTES + _LIST_BYTES
+        return self._covers(int(self.record_bytes) + key_bytes * len(table), count)
+
+    def table_fits(self, table: dict[Any, Any], count: int) -> bool:
+        """The same for a dict of combiners."""
+        size = len(table)
+        keys = list(islice(table, _SAMPLE))
+        # All over the table: combiners of early keys are often the largest.
+        values = list(islice(table.values(), 0, None, size // _SAMPLE or 1))
+        key_bytes = estimate_bytes(keys) / max(len(keys), 1)
+        value_bytes = estimate_bytes(values) / max(len(values), 1)
+        return self._covers(int((key_bytes + value_bytes + _SLOT_BYTES) * size), count)

@@ -1,0 +1,218 @@
+"""Collecting the values of each key: `groupByKey`, `cogroup` and the joins.
+
+The values of a key are a list. Where they do not fit in memory even alone,
+they are `SpilledValues`: they look like a list but come from disk. See
+`minispark.shuffle.table` for the order of keys and values and for spilling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, overload
+
+from minispark.shuffle.gauge import Gauge
+from minispark.shuffle.pairs import NOTHING, group_lists, group_values, reraise_for
+from minispark.shuffle.table import SpillableTable
+from minispark.storage.files import NodeFiles
+from minispark.storage.memory import MemoryManager
+from minispark.storage.serializer import FRAME_RECORDS, dump_records
+from minispark.storage.spill import SpillFile, SpillRange
+
+#: A group is moved to disk when it has more than this part of a full table.
+_LARGE_PART = 0.25
+
+
+class SpilledValues(Sequence[Any]):
+    """The values of one key, on disk: iterated anew each time, pickled as a list.
+
+    The file is nameless and goes with the last object that reads it.
+    """
+
+    __slots__ = ("_length", "_ranges", "_spill", "_tail")
+
+    def __init__(self, spill: SpillFile) -> None:
+        self._spill = spill
+        self._ranges: list[SpillRange] = []
+        #: The last values, too few to write.
+        self._tail: list[Any] = []
+        self._length = 0
+
+    def __iadd__(self, values: Iterable[Any]) -> SpilledValues:
+        before = len(self._tail)
+        self._tail += values
+        self._length += len(self._tail) - before
+        if len(self._tail) >= FRAME_RECORDS:
+            self._ranges.append(self._spill.append(dump_records(self._tail)))
+            self._tail = []
+        return self
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Any]:
+        for where in self._ranges:
+            for frame in self._spill.frames(where):
+                yield from frame
+        yield from self._tail
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self._length))]
+        position = index + self._length if index < 0 else index
+        if not 0 <= position < self._length:
+            raise IndexError("list index out of range")
+        return next(islice(self, position, None))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (list, SpilledValues)) or len(other) != self._length:
+            return NotImplemented if not isinstance(other, (list, SpilledValues)) else False
+        return all(a == b for a, b in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"SpilledValues({self._length} values)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+
+def _pieces(values: Iterable[Any]) -> Iterator[list[Any]]:
+    if type(values) is list and len(values) <= FRAME_RECORDS:
+        yield values
+        return
+    iterator = iter(values)
+    while piece := list(islice(iterator, FRAME_RECORDS)):
+        yield piece
+
+
+class ExternalGrouper(SpillableTable):
+    """Key → list of its values, in the order they came.
+
+    Parameters
+    ----------
+    combined
+        Records are `(key, list of values)`, a key possibly several times;
+        otherwise they are `(key, value)`.
+    """
+
+    def __init__(
+        self, *, combined: bool, files: NodeFiles, memory: MemoryManager, task_id: int
+    ) -> None:
+        super().__init__(files=files, memory=memory, task_id=task_id)
+        self._insert = group_lists if combined else group_values
+
+    def _add(self, table: dict[Any, Any], records: Iterable[Any]) -> None:
+        self._insert(table, records)
+
+    def _add_parts(self, table: dict[Any, Any], parts: Iterable[tuple[Any, Any]]) -> None:
+        group_lists(table, parts)
+
+    def _parts(self, value: Any) -> Iterable[Any]:
+        return _pieces(value)
+
+    def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
+        return gauge.groups_fit(table, [value for _, value in probe], count)
+
+    def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
+        return gauge.groups_fit(table, parts, count)
+
+    def _shrink(self, table: dict[Any, Any], gauge: Gauge) -> bool:
+        return _move_large(self._file(), gauge, table.values(), [(table, key) for key in table])
+
+    def _is_moved(self, value: Any) -> bool:
+        return type(value) is SpilledValues
+
+
+def _move_large(
+    spill: SpillFile, gauge: Gauge, groups: Iterable[Any], places: Sequence[tuple[Any, Any]]
+) -> bool:
+    """Moves lists with a large part of all values to disk; whether there was one.
+
+    `places` are the (container, key or index) of `groups`.
+    """
+    lengths = [len(g) if type(g) is list else 0 for g in groups]
+    total = sum(lengths)
+    moved = 0
+    for length, (container, key) in zip(lengths, places, strict=True):
+        if length > FRAME_RECORDS and length > total * _LARGE_PART:
+            values = SpilledValues(spill)
+            values += container[key]
+            container[key] = values
+            moved += length
+    gauge.record_bytes *= 1 - moved / total if total else 0
+    return moved > 0
+
+
+class CoGrouper(SpillableTable):
+    """Key → one list of values per source.
+
+    Keys come in the order of first occurrence when source 0 was read whole,
+    then source 1 and so on: insert the sources in that order.
+    """
+
+    def __init__(
+        self, num_sources: int, *, files: NodeFiles, memory: MemoryManager, task_id: int
+    ) -> None:
+        super().__init__(files=files, memory=memory, task_id=task_id)
+        self._num_sources = num_sources
+        self._loop = self._source_loop(0)
+
+    def insert_source(self, source: int, records: Iterable[Any]) -> None:
+        """Adds the pairs of one source."""
+        self._loop = self._source_loop(source)
+        self.insert_all(records)
+
+    def items(self) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+        """Each key with its values per source. Once only."""
+        return ((key, tuple(groups)) for key, groups in super().items())
+
+    def _source_loop(self, source: int) -> Callable[[dict[Any, Any], Iterable[Any]], None]:
+        indexes = range(self._num_sources)
+
+        def loop(table: dict[Any, Any], records: Iterable[Any]) -> None:
+            record: Any = NOTHING
+            try:
+                for record in records:
+                    k, v = record
+                    if k in table:
+                        table[k][source].append(v)
+                    else:
+                        groups: list[list[Any]] = [[] for _ in indexes]
+                        groups[source].append(v)
+                        table[k] = groups
+            except (TypeError, ValueError) as error:
+                reraise_for(record, error)
+
+        return loop
+
+    def _add(self, table: dict[Any, Any], records: Iterable[Any]) -> None:
+        self._loop(table, records)
+
+    def _add_parts(self, table: dict[Any, Any], parts: Iterable[tuple[Any, Any]]) -> None:
+        for key, (source, values) in parts:
+            groups = table.get(key)
+            if groups is None:
+                groups = table[key] = [[] for _ in range(self._num_sources)]
+            groups[source] += values
+
+    def _parts(self, value: Any) -> Iterable[Any]:
+        return ((i, piece) for i, values in enumerate(value) for piece in _pieces(values))
+
+    def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
+        return gauge.groups_fit(table, [value for _, value in probe], count)
+
+    def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
+        return gauge.groups_fit(table, parts, count)
+
+    def _shrink(self, table: dict[Any, Any], gauge: Gauge) -> bool:
+        places = [(groups, i) for groups in table.values() for i in range(self._num_sources)]
+        return _move_large(self._file(), gauge, [g[i] for g, i in places], places)
+
+    def _is_moved(self, value: Any) -> bool:
+        return any(type(values) is SpilledValues for values in value)

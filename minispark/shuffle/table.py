@@ -1,0 +1,235 @@
+"""Hash tables over keys that move to disk when memory is refused.
+
+Rules. Keys come in the order of their first occurrence, spilled or not. What
+belongs to one key is merged in the order in which it came. While memory is
+granted, this is one dict.
+
+Spilling. A full table is split by the hash of its keys into `_FAN_OUT` runs of
+`(sequence, key, part)`, the sequence being the position at which the key was
+first seen. In the end each bucket's runs are merged, one bucket at a time, and
+written in the order of their sequences; the buckets are then merged by them. A
+bucket that does not fit is split again by other bits of the hash. What cannot
+be split because it is one key may be moved to disk by the subclass (`shrink`).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from operator import itemgetter
+from typing import Any
+
+from minispark.shuffle.gauge import Gauge
+from minispark.storage.files import NodeFiles
+from minispark.storage.memory import MemoryManager, Reservation
+from minispark.storage.serializer import dump_records
+from minispark.storage.spill import SpillFile, SpillRange
+
+_FAN_OUT = 16
+#: After so many splits keys have equal hashes: no further split helps.
+_MAX_DEPTH = 6
+#: Frames of runs that are read at the same time are small.
+_MERGE_FRAME_BYTES = 1 << 16
+
+#: One part of what belongs to a key: (sequence, key, part).
+Entry = tuple[int, Any, Any]
+_sequence_of = itemgetter(0)
+
+
+def _bucket_of(key: Any, depth: int) -> int:
+    # Multiplying spreads the hashes of small ints over the bits that are used.
+    spread = hash(key) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+    return spread >> (60 - 4 * depth) & (_FAN_OUT - 1)
+
+
+class SpillableTable:
+    """Base: a dict from keys to what subclasses make of the keys' records."""
+
+    def __init__(self, *, files: NodeFiles, memory: MemoryManager, task_id: int) -> None:
+        self._files = files
+        self._reservation = Reservation(memory, task_id)
+        self._table: dict[Any, Any] = {}
+        self._spill: SpillFile | None = None
+        #: Per bucket, its runs in the order they were written.
+        self._runs: list[list[SpillRange]] = [[] for _ in range(_FAN_OUT)]
+        #: Keys of the tables spilled so far: the next key's sequence.
+        self._sequence = 0
+        #: By sequence: what `shrink` moved to disk, of merged keys.
+        self._moved: dict[int, Any] = {}
+
+    # What subclasses say.
+
+    def _add(self, table: dict[Any, Any], records: Iterable[Any]) -> None:
+        """Adds incoming records to a table."""
+        raise NotImplementedError
+
+    def _add_parts(self, table: dict[Any, Any], parts: Iterable[tuple[Any, Any]]) -> None:
+        """Adds pairs of a key and a part of what belongs to it."""
+        raise NotImplementedError
+
+    def _parts(self, value: Any) -> Iterable[Any]:
+        """The parts of what belongs to a key, as they are written."""
+        return (value,)
+
+    def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
+        """Asks the gauge; `probe` are some of the last `count` records."""
+        return gauge.table_fits(table, count)
+
+    def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
+        """Asks the gauge about a table filled with parts."""
+        return gauge.table_fits(table, count)
+
+    def _shrink(self, table: dict[Any, Any], gauge: Gauge) -> bool:
+        """Moves the largest values of a table to disk; whether there were any."""
+        return False
+
+    def _is_moved(self, value: Any) -> bool:
+        """Whether `_shrink` moved this value, or a part of it."""
+        return False
+
+    # The table.
+
+    def insert_all(self, records: Iterable[Any]) -> None:
+        """Adds records; may be called again."""
+        gauge = Gauge(self._reservation)
+        iterator = iter(records)
+        while probe := list(islice(iterator, gauge.probe)):
+            self._add(self._table, probe)
+            if gauge.step:
+                self._add(self._table, islice(iterator, gauge.step))
+            if not self._fits(gauge, self._table, probe, len(probe) + gauge.step):
+                self._spill_table()
+                gauge.reset()
+
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """Each key with what belongs to it. Once only."""
+        if self._spill is None:
+            table, self._table = self._table, {}
+            return iter(table.items())
+        self._spill_table()
+        self._reservation.release()
+        return self._merged()
+
+    @property
+    def is_spilled(self) -> bool:
+        """Whether anything went to disk."""
+        return self._spill is not None
+
+    def close(self) -> None:
+        """Gives memory and disk back; what was given out stays readable."""
+        self._table = {}
+        self._moved = {}
+        self._spill = None
+        self._reservation.release()
+
+    def __enter__(self) -> SpillableTable:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _file(self) -> SpillFile:
+        if self._spill is None:
+            self._spill = SpillFile(self._files)
+        return self._spill
+
+    def _spill_table(self) -> None:
+        table, self._table = self._table, {}
+        first, self._sequence = self._sequence, self._sequence + len(table)
+        entries = (
+            (first + i, key, part)
+            for i, (key, value) in enumerate(table.items())
+            for part in self._parts(value)
+        )
+        for bucket, where in self._write_split(entries, 0):
+            self._runs[bucket].append(where)
+
+    def _write_split(
+        self, entries: Iterable[Entry], depth: int
+    ) -> Iterator[tuple[int, SpillRange]]:
+        buckets: list[list[Entry]] = [[] for _ in range(_FAN_OUT)]
+        for entry in entries:
+            buckets[_bucket_of(entry[1], depth)].append(entry)
+        for bucket, members in enumerate(buckets):
+            if members:
+                yield bucket, self._file().append(dump_records(members))
+                members.clear()
+
+    def _merged(self) -> Iterator[tuple[Any, Any]]:
+        spill = self._file()
+        try:
+            ordered: list[SpillRange] = []
+            for runs in self._runs:
+                ordered += self._merge_bucket(runs, 1)
+            streams = [chain.from_iterable(spill.frames(where)) for where in ordered]
+            for sequence, key, value in heapq.merge(*streams, key=_sequence_of):
+                if self._moved and sequence in self._moved:
+                    value = self._moved.pop(sequence)
+                yield key, value
+        finally:
+            self.close()
+
+    def _merge_bucket(self, runs: list[SpillRange], depth: int) -> list[SpillRange]:
+        """Merges the runs of a bucket into runs without common keys, each in order."""
+        spill = self._file()
+        table: dict[Any, Any] = {}
+        #: Sequences of the table's keys: both are in the order of insertion,
+        #: and runs are read in the order of their sequences.
+        sequences: dict[Any, int] = {}
+        gauge = Gauge(self._reservation)
+        pending = 0
+        frames = chain.from_iterable(map(spill.frames, runs))
+        for frame in frames:
+            for sequence, key, _ in frame:
+                sequences.setdefault(key, sequence)
+            self._add_parts(table, [(key, part) for _, key, part in frame])
+            pending += len(frame)
+            if pending < gauge.step:
+                continue
+            if not self._parts_fit(gauge, table, [part for _, _, part in frame], pending):
+                gauge.step = 0
+                if not self._shrink(table, gauge) and len(table) > 1 and depth < _MAX_DEPTH:
+                    return self._split_bucket(table, sequences, frames, depth)
+            pending = 0
+        where = self._write_ordered(table, sequences)
+        self._reservation.release()
+        return [where]
+
+    def _write_ordered(self, table: dict[Any, Any], sequences: dict[Any, int]) -> SpillRange:
+        def entries() -> Iterator[Entry]:
+            for sequence, (key, value) in zip(sequences.values(), table.items(), strict=True):
+                if self._is_moved(value):
+                    self._moved[sequence] = value
+                    value = None
+                yield sequence, key, value
+
+        return self._file().append(dump_records(entries(), max_bytes=_MERGE_FRAME_BYTES))
+
+    def _split_bucket(
+        self,
+        table: dict[Any, Any],
+        sequences: dict[Any, int],
+        frames: Iterator[list[Entry]],
+        depth: int,
+    ) -> list[SpillRange]:
+        runs: list[list[SpillRange]] = [[] for _ in range(_FAN_OUT)]
+
+        def write(entries: Iterable[Entry]) -> None:
+            for bucket, where in self._write_split(entries, depth):
+                runs[bucket].append(where)
+
+        write(
+            (sequence, key, part)
+            for sequence, (key, value) in zip(sequences.values(), table.items(), strict=True)
+            for part in self._parts(value)
+        )
+        table.clear()
+        sequences.clear()
+        self._reservation.release()
+        for frame in frames:
+            write(frame)
+        merged: list[SpillRange] = []
+        for members in runs:
+            merged += self._merge_bucket(members, depth + 1)
+        return merged

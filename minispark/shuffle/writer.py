@@ -1,0 +1,288 @@
+"""The map side of a shuffle: records in, one file of blocks out.
+
+Owns placing keys, combining before writing, and spilling when memory is
+refused. Within a block, records are in the order they came; combined ones in
+the order of their keys' first occurrence, so that a recomputed file has the
+same contents as the lost one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from minispark.errors import PySparkException, PySparkTypeError
+from minispark.plan.nodes import Aggregator
+from minispark.shuffle.format import BlockLayout, encode_size, map_output_name
+from minispark.shuffle.gauge import Gauge
+from minispark.shuffle.pairs import reraise_for, value_loop
+from minispark.storage.files import NodeFiles
+from minispark.storage.memory import MemoryManager, Reservation
+from minispark.storage.serializer import (
+    FRAME_RECORDS,
+    dump_pairs,
+    next_frame_records,
+    short_repr,
+)
+from minispark.storage.sizing import estimate_bytes
+from minispark.storage.spill import SpillFile, SpillRange
+
+Partition = Callable[[Any], int]
+#: Records whose keys are placed at a time.
+_BATCH = 8192
+
+
+def write_map_output(
+    records: Iterator[Any],
+    *,
+    shuffle_id: int,
+    map_id: int,
+    attempt: int,
+    num_reducers: int,
+    partition: Partition,
+    aggregator: Aggregator | None,
+    map_side_combine: bool,
+    files: NodeFiles,
+    memory: MemoryManager,
+    task_id: int,
+) -> tuple[bytes, int]:
+    """Writes the output of one map task; gives its blocks' sizes.
+
+    `partition(key) % num_reducers` is the block of a key. With
+    `map_side_combine` a block holds `(key, combiner)`, a key possibly more
+    than once; without, the pairs as they came.
+
+    Returns
+    -------
+    tuple of bytes and int
+        One byte per block (`format.encode_size`), and the bytes of all blocks.
+
+    Raises
+    ------
+    PySparkTypeError
+        A record is not a pair, or its key cannot be hashed.
+    DiskFullError
+        The node's directory cannot take the output.
+    """
+    output = _MapOutput(num_reducers, files)
+    reservation = Reservation(memory, task_id)
+    try:
+        if aggregator is not None and map_side_combine:
+            _write_combined(records, output, partition, aggregator, reservation)
+        else:
+            _write_plain(records, output, partition, reservation)
+        return output.finish(map_output_name(shuffle_id, map_id, attempt))
+    finally:
+        output.close()
+        reservation.release()
+
+
+class _MapOutput:
+    """Frames per reduce partition: the last ones in memory, earlier ones spilled."""
+
+    def __init__(self, num_reducers: int, files: NodeFiles) -> None:
+        self.num_reducers = num_reducers
+        self._files = files
+        self._frames: list[list[bytes]] = [[] for _ in range(num_reducers)]
+        #: Bytes of the frames in memory.
+        self.num_bytes = 0
+        self._spill: SpillFile | None = None
+        self._ranges: list[list[SpillRange]] = [[] for _ in range(num_reducers)]
+
+    def add(self, reduce_id: int, keys: list[Any], values: list[Any]) -> None:
+        """Appends pairs to a block."""
+        position, step = 0, min(FRAME_RECORDS, max(32, len(keys)))
+        frames = self._frames[reduce_id]
+        while position < len(keys):
+            end = position + step
+            whole = position == 0 and end >= len(keys)
+            frame = (
+                dump_pairs(keys, values)
+                if whole
+                else dump_pairs(keys[position:end], values[position:end])
+            )
+            frames.append(frame)
+            self.num_bytes += len(frame)
+            position, step = end, next_frame_records(step, len(frame))
+
+    def spill(self) -> None:
+        """Moves the frames in memory to the spill file."""
+        if self._spill is None:
+            self._spill = SpillFile(self._files)
+        for frames, ranges in zip(self._frames, self._ranges, strict=True):
+            if frames:
+                ranges.append(self._spill.append(frames))
+                frames.clear()
+        self.num_bytes = 0
+
+    def finish(self, name: str) -> tuple[bytes, int]:
+        """Writes the file: each block's spilled frames, then those in memory."""
+        layout = BlockLayout()
+        self._files.write_atomic(name, self._chunks(layout))
+        return bytes(map(encode_size, layout.lengths)), sum(layout.lengths)
+
+    def _chunks(self, layout: BlockLayout) -> Iterator[bytes | memoryview]:
+        for reduce_id in range(self.num_reducers):
+            yield from layout.block(self._block(reduce_id))
+        yield layout.footer()
+
+    def _block(self, reduce_id: int) -> Iterator[bytes]:
+        if self._spill is not None:
+            for where in self._ranges[reduce_id]:
+                yield from self._spill.raw(where)
+        yield from self._frames[reduce_id]
+
+    def close(self) -> None:
+        """Drops what is spilled."""
+        if self._spill is not None:
+            self._spill.close()
+
+
+def place(keys: Iterable[Any], partition: Partition, num_reducers: int) -> list[int]:
+    """The reduce partition of each key."""
+    if num_reducers == 1:
+        # The function is still called: it may refuse a key.
+        return [partition(k) % 1 for k in keys]
+    return [partition(k) % num_reducers for k in keys]
+
+
+def _place_error(keys: Iterable[Any], partition: Partition, error: Exception) -> Exception:
+    """What to raise when keys could not be placed: names the key to blame."""
+    if isinstance(error, PySparkException):
+        return error
+    for key in keys:
+        value = partition(key)
+        if not hasattr(value, "__index__"):
+            return PySparkTypeError(
+                f"The partition function must give an int; for the key {short_repr(key)} "
+                f"it gave {short_repr(value)} ({type(value).__name__})",
+                "NOT_INT",
+            )
+    return error
+
+
+def _write_combined(
+    records: Iterator[Any],
+    output: _MapOutput,
+    partition: Partition,
+    aggregator: Aggregator,
+    reservation: Reservation,
+) -> None:
+    loop = value_loop(aggregator)
+    is_group = aggregator.kind == "group"
+    table: dict[Any, Any] = {}
+    gauge = Gauge(reservation)
+    iterator = iter(records)
+    while probe := list(islice(iterator, gauge.probe)):
+        loop(table, probe)
+        loop(table, islice(iterator, gauge.step))
+        count = len(probe) + gauge.step
+        fits = (
+            gauge.groups_fit(table, [v for _, v in probe], count)
+            if is_group
+            else gauge.table_fits(table, count)
+        )
+        if not fits:
+            _flush_table(table, output, partition, is_group)
+            output.spill()
+            table = {}
+            gauge.reset()
+    _flush_table(table, output, partition, is_group)
+
+
+def _flush_table(
+    table: dict[Any, Any], output: _MapOutput, partition: Partition, is_group: bool
+) -> None:
+    num_reducers = output.num_reducers
+    keys: list[list[Any]] = [[] for _ in range(num_reducers)]
+    values: list[list[Any]] = [[] for _ in range(num_reducers)]
+    try:
+        placed = place(table, partition, num_reducers)
+        if num_reducers == 1:
+            keys[0], values[0] = list(table), list(table.values())
+        else:
+            for p, k, v in zip(placed, table, table.values(), strict=True):
+                keys[p].append(k)
+                values[p].append(v)
+    except TypeError as error:
+        raise _place_error(table, partition, error) from error
+    table.clear()
+    for reduce_id in range(num_reducers):
+        if is_group:
+            keys[reduce_id], values[reduce_id] = _cut_groups(keys[reduce_id], values[reduce_id])
+        output.add(reduce_id, keys[reduce_id], values[reduce_id])
+        keys[reduce_id] = values[reduce_id] = []
+
+
+def _cut_groups(keys: list[Any], groups: list[list[Any]]) -> tuple[list[Any], list[list[Any]]]:
+    """Cuts long lists, so that no frame is as large as the largest group."""
+    if all(len(values) <= FRAME_RECORDS for values in groups):
+        return keys, groups
+    new_keys: list[Any] = []
+    parts: list[list[Any]] = []
+    for key, values in zip(keys, groups, strict=True):
+        for start in range(0, len(values), FRAME_RECORDS):
+            new_keys.append(key)
+            parts.append(values[start : start + FRAME_RECORDS])
+    return new_keys, parts
+
+
+def _write_plain(
+    records: Iterator[Any],
+    output: _MapOutput,
+    partition: Partition,
+    reservation: Reservation,
+) -> None:
+    num_reducers = output.num_reducers
+    keys: list[list[Any]] = [[] for _ in range(num_reducers)]
+    values: list[list[Any]] = [[] for _ in range(num_reducers)]
+    #: Records in `keys` and `values`, and about how many bytes each has.
+    pending, record_bytes = 0, 0
+    #: Records of the largest bucket at which buckets are written as frames.
+    iterator = iter(records)
+    size = 64
+    while batch := list(islice(iterator, size)):
+        size = min(_BATCH, 4 * size)
+        record_bytes = max(1, estimate_bytes(batch, 60) // len(batch))
+        try:
+            placed = place([k for k, _ in batch], partition, num_reducers)
+        except (TypeError, ValueError) as error:
+            for record in batch:
+                _check_pair(record, partition, error)
+            raise
+        try:
+            for p, (k, v) in zip(placed, batch, strict=True):
+                keys[p].append(k)
+                values[p].append(v)
+        except TypeError as error:
+            raise _place_error([k for k, _ in batch], partition, error) from error
+        for p in set(placed):
+            if len(keys[p]) >= FRAME_RECORDS:
+                pending -= len(keys[p])
+                output.add(p, keys[p], values[p])
+                keys[p], values[p] = [], []
+        pending += len(batch)
+        if not reservation.covers(pending * record_bytes + output.num_bytes):
+            _flush_buckets(keys, values, output)
+            pending = 0
+            output.spill()
+            reservation.release()
+        # Large records: fewer at a time.
+        size = max(1, min(size, (1 << 22) // record_bytes))
+    _flush_buckets(keys, values, output)
+
+
+def _check_pair(record: Any, partition: Partition, error: Exception) -> None:
+    try:
+        key, _ = record
+        partition(key)
+    except (TypeError, ValueError):
+        reraise_for(record, error)
+
+
+def _flush_buckets(keys: list[list[Any]], values: list[list[Any]], output: _MapOutput) -> None:
+    for reduce_id, bucket in enumerate(keys):
+        if bucket:
+            output.add(reduce_id, bucket, values[reduce_id])
+            keys[reduce_id], values[reduce_id] = [], []

@@ -1,0 +1,266 @@
+"""The persisted blocks that one executor holds, in its heap and in files.
+
+Rules. A block is there whole or not at all: it is computed to its end before
+its first record is handed out. Blocks in the heap are lists of the very objects
+(what a user function changes in them stays changed, as in any list); they go
+least recently used first, but never for the sake of another block of the same
+RDD. Blocks in files are frames with a checksum, in the node's directory: every
+executor of the node reads them, and they outlive this one. A file that is not
+what was written counts as missing.
+
+Knows nothing of tasks or of other nodes. What changed is kept as updates until
+the runtime takes them (`drain_updates`).
+"""
+
+from __future__ import annotations
+
+import gc
+import struct
+import threading
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from minispark.errors import DiskFullError
+from minispark.plan.spec import BlockKey
+from minispark.scheduler.events import BlockUpdate
+from minispark.storage.files import NodeFiles
+from minispark.storage.memory import MemoryManager
+from minispark.storage.serializer import dump_records, iter_frames
+from minispark.storage.sizing import estimate_bytes
+from minispark.storagelevel import StorageLevel
+
+_TRAILER = struct.Struct("<QI8s")
+_MAGIC = b"MSBLOCK1"
+#: Records that are looked at each time the size of a growing block is checked.
+_PROBE = 64
+
+
+def block_name(block: BlockKey) -> str:
+    """The block's file relative to the node's directory."""
+    return f"rdd/r{block[0]}_{block[1]}.block"
+
+
+def block_file(records: Iterable[Any]) -> Iterator[bytes]:
+    """The chunks of a block's file."""
+    size = crc = 0
+    for frame in dump_records(records):
+        size += len(frame)
+        crc = zlib.crc32(frame, crc)
+        yield frame
+    yield _TRAILER.pack(size, crc, _MAGIC)
+
+
+def open_block(data: memoryview) -> Iterator[Any] | None:
+    """The records of a block's file; None when it is short or was changed."""
+    end = len(data) - _TRAILER.size
+    if end < 0:
+        return None
+    size, crc, magic = _TRAILER.unpack_from(data, end)
+    body = data[:end]
+    if magic != _MAGIC or size != end or zlib.crc32(body) != crc:
+        return None
+    return chain.from_iterable(iter_frames(body))
+
+
+@dataclass(slots=True)
+class _Entry:
+    records: list[Any]
+    num_bytes: int
+    level: StorageLevel
+
+
+class BlockStore:
+    """Persisted blocks by (RDD, partition). Thread-safe.
+
+    Parameters
+    ----------
+    freeze_gc
+        The process is ours: take stored blocks out of the collector's sight,
+        which would otherwise walk through all of them again and again.
+    """
+
+    def __init__(self, files: NodeFiles, memory: MemoryManager, freeze_gc: bool) -> None:
+        self._files = files
+        self._memory = memory
+        self._freeze_gc = freeze_gc
+        self._lock = threading.Lock()
+        #: Blocks in the heap, least recently used first.
+        self._entries: OrderedDict[BlockKey, _Entry] = OrderedDict()
+        self._updates: list[BlockUpdate] = []
+        memory.set_evictor(lambda num_bytes: self._evict(num_bytes, None))
+
+    def get(self, block: BlockKey) -> Iterator[Any] | None:
+        """The records of a block, or None when this node does not hold it."""
+        with self._lock:
+            entry = self._entries.get(block)
+            if entry is not None:
+                self._entries.move_to_end(block)
+                return iter(entry.records)
+        data = self.read_file(block)
+        if data is None:
+            return None
+        records = open_block(data)
+        if records is None:
+            self._files.remove(block_name(block))
+            self._note(block, in_memory=False, on_disk=False)
+        return records
+
+    def read_file(self, block: BlockKey) -> memoryview | None:
+        """The bytes of a block's file for `open_block`, None where there is none."""
+        try:
+            return self._files.map_read(block_name(block))
+        except FileNotFoundError:
+            return None
+
+    def export(self, block: BlockKey) -> Iterator[bytes | memoryview] | None:
+        """The chunks of the block's file, also of a block in the heap: for copies."""
+        data = self.read_file(block)
+        if data is not None:
+            return iter((data,))
+        with self._lock:
+            entry = self._entries.get(block)
+        return None if entry is None else block_file(entry.records)
+
+    def put(self, block: BlockKey, records: Iterator[Any], level: StorageLevel) -> Iterator[Any]:
+        """Stores a block if it fits; gives all its records, each once.
+
+        What `records` raises passes through, and nothing is stored then.
+
+        Raises
+        ------
+        DiskFullError
+            The block has to go to disk, and the disk cannot take it.
+        """
+        if not level.useMemory or level.useOffHeap:
+            return self._put_file(block, records)
+        buffer: list[Any] = []
+        reserved = self._unroll(block, records, buffer)
+        if reserved is not None:
+            with self._lock:
+                known = self._entries.get(block)
+                if known is None:
+                    self._entries[block] = _Entry(buffer, reserved, level)
+            if known is not None:
+                # Another thread stored it meanwhile.
+                self._memory.release_storage(reserved)
+                return iter(known.records)
+            if self._freeze_gc:
+                gc.freeze()
+            self._note(block, in_memory=True, on_disk=False)
+            return iter(buffer)
+        if level.useDisk:
+            return self._put_file(block, _emptying(buffer, records))
+        return _emptying(buffer, records)
+
+    def drop_rdd(self, rdd_id: int) -> None:
+        """Forgets the blocks of an RDD, and removes their files on this node."""
+        with self._lock:
+            dropped = [key for key in self._entries if key[0] == rdd_id]
+            freed = sum(self._entries.pop(key).num_bytes for key in dropped)
+        self._memory.release_storage(freed)
+        self._files.remove_prefix(f"rdd/r{rdd_id}_")
+        for key in dropped:
+            self._note(key, in_memory=False, on_disk=False)
+        if dropped and self._freeze_gc:
+            # Cyclic garbage among what was frozen would stay for ever.
+            gc.unfreeze()
+            gc.collect()
+            gc.freeze()
+
+    def drain_updates(self) -> tuple[BlockUpdate, ...]:
+        """What changed since the last call, in order."""
+        with self._lock:
+            updates, self._updates = tuple(self._updates), []
+        return updates
+
+    def _note(self, block: BlockKey, *, in_memory: bool, on_disk: bool) -> None:
+        with self._lock:
+            self._updates.append(BlockUpdate(block, in_memory, on_disk))
+
+    def _put_file(self, block: BlockKey, records: Iterator[Any]) -> Iterator[Any]:
+        name = block_name(block)
+        self._files.write_atomic(name, block_file(records))
+        self._note(block, in_memory=False, on_disk=True)
+        written = open_block(self._files.map_read(name))
+        if written is None:
+            raise OSError(f"{name} was damaged while it was written")
+        return written
+
+    def _unroll(self, block: BlockKey, records: Iterator[Any], buffer: list[Any]) -> int | None:
+        """Fills `buffer`; gives the storage acquired, None when it was refused.
+
+        After a refusal the rest of the records is still in `records`.
+        """
+        acquired, size, step = 0, 0.0, 0
+        is_stored = False
+
+        def acquire(wanted: int) -> bool:
+            nonlocal acquired
+            if wanted <= acquired:
+                return True
+            if not self._memory.acquire_storage(
+                wanted - acquired, lambda num_bytes: self._evict(num_bytes, block[0])
+            ):
+                return False
+            acquired = wanted
+            return True
+
+        try:
+            while probe := list(islice(records, _PROBE)):
+                before = len(buffer)
+                buffer += probe
+                buffer += islice(records, step)
+                size += estimate_bytes(probe) / len(probe) * (len(buffer) - before)
+                if not (acquire(int(size * 1.5)) or acquire(int(size))):
+                    return None
+                # Never more at once than what was acquired lets expect.
+                step = int(len(buffer) * max(0.1, min(1.0, acquired / size - 1)))
+            final = estimate_bytes(buffer)
+            if not acquire(final):
+                return None
+            self._memory.release_storage(acquired - final)
+            acquired = final
+            is_stored = True
+            return final
+        finally:
+            if not is_stored:
+                self._memory.release_storage(acquired)
+
+    def _evict(self, num_bytes: int, keep_rdd: int | None) -> int:
+        """Frees storage, oldest blocks first, none of `keep_rdd`; how much."""
+        freed = 0
+        while freed < num_bytes:
+            with self._lock:
+                victim = next((key for key in self._entries if key[0] != keep_rdd), None)
+                if victim is None:
+                    break
+                entry = self._entries.pop(victim)
+            on_disk = entry.level.useDisk and self._demote(victim, entry)
+            self._memory.release_storage(entry.num_bytes)
+            freed += entry.num_bytes
+            self._note(victim, in_memory=False, on_disk=on_disk)
+        return freed
+
+    def _demote(self, block: BlockKey, entry: _Entry) -> bool:
+        name = block_name(block)
+        if self._files.exists(name):
+            return True
+        try:
+            self._files.write_atomic(name, block_file(entry.records))
+        except DiskFullError:
+            # The block can be computed again; the task that needs memory
+            # must not fail for it. The update says that it is gone.
+            return False
+        return True
+
+
+def _emptying(buffer: list[Any], rest: Iterator[Any]) -> Iterator[Any]:
+    """The records of both; the buffer is let go as soon as it was read."""
+    buffer.reverse()
+    while buffer:
+        yield buffer.pop()
+    yield from rest

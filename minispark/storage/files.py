@@ -1,0 +1,187 @@
+"""The node-local directory: files that appear whole or not at all.
+
+Owns names, atomic writing, checksums of what is written, and the mapped files
+of this process. Knows nothing of what the files contain. Every executor of a
+node uses the same directory; names of different attempts differ, so nobody
+overwrites what somebody else reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import mmap
+import os
+import shutil
+import threading
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+
+from minispark.errors import DiskFullError, PySparkRuntimeError
+
+_FULL = frozenset((errno.ENOSPC, errno.EFBIG, errno.EDQUOT))
+_WRITE_BUFFER = 1 << 18
+#: What marks a file that is still being written.
+TEMP_SUFFIX = ".tmp"
+
+
+@contextlib.contextmanager
+def disk_errors(path: str) -> Iterator[None]:
+    """Turns "no space" errors of the system into `DiskFullError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFullError(f"Cannot write {path}: {error.strerror}") from error
+        raise
+
+
+class NodeFiles:
+    """The files of one node, as one process sees them. Thread-safe.
+
+    Parameters
+    ----------
+    root
+        The directory; made (0700) where it does not exist.
+    max_maps
+        Files kept mapped at a time. Descriptors are closed at once, so this
+        bounds address space and kernel maps only.
+    """
+
+    def __init__(self, root: str, max_maps: int = 1024) -> None:
+        self.root = root
+        self._max_maps = max_maps
+        self._maps: OrderedDict[str, tuple[tuple[int, int, int], memoryview]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._counter = itertools.count()
+        os.makedirs(root, mode=0o700, exist_ok=True)
+
+    def path(self, relpath: str) -> str:
+        """The absolute path of a file of this directory."""
+        return os.path.join(self.root, relpath)
+
+    def temp(self, name: str) -> str:
+        """An absolute path nobody else uses, in the directory of `name`."""
+        path = f"{self.path(name)}.{os.getpid()}.{next(self._counter)}{TEMP_SUFFIX}"
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        return path
+
+    def write_atomic(self, relpath: str, chunks: Iterable[bytes | memoryview]) -> tuple[int, int]:
+        """Writes a file; gives its size and CRC-32.
+
+        Either the complete file is there afterwards or nothing is, whatever
+        goes wrong while `chunks` are produced or written.
+
+        Raises
+        ------
+        DiskFullError
+            The disk, the quota or the limit of a file's size is exhausted.
+        """
+        temp = self.temp(relpath)
+        size = crc = 0
+        try:
+            with disk_errors(relpath):
+                with open(temp, "xb", buffering=_WRITE_BUFFER) as file:
+                    for chunk in chunks:
+                        file.write(chunk)
+                        crc = zlib.crc32(chunk, crc)
+                        size += len(chunk)
+                written = os.stat(temp).st_size
+                if written != size:
+                    raise PySparkRuntimeError(
+                        f"Wrote {size} bytes to {relpath}, but the file has {written}"
+                    )
+                os.replace(temp, self.path(relpath))
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temp)
+            raise
+        return size, crc
+
+    def exists(self, relpath: str) -> bool:
+        """Whether the file is there."""
+        return os.path.exists(self.path(relpath))
+
+    def map_read(self, relpath: str) -> memoryview:
+        """The file's bytes, mapped; stays valid when the file is removed.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        """
+        path = self.path(relpath)
+        # The cache must not hide that a file was removed, replaced or cut.
+        stat = os.stat(path)
+        identity = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        with self._lock:
+            known = self._maps.get(relpath)
+            if known is not None and known[0] == identity:
+                self._maps.move_to_end(relpath)
+                return known[1]
+        with open(path, "rb") as file:
+            stat = os.fstat(file.fileno())
+            identity = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            view = (
+                memoryview(mmap.mmap(file.fileno(), stat.st_size, access=mmap.ACCESS_READ))
+                if stat.st_size
+                else memoryview(b"")
+            )
+        with self._lock:
+            self._maps[relpath] = (identity, view)
+            self._maps.move_to_end(relpath)
+            while len(self._maps) > self._max_maps:
+                # Unmapped when the last view of it goes.
+                self._maps.popitem(last=False)
+        return view
+
+    def remove(self, relpath: str) -> bool:
+        """Removes one file; says whether it was there."""
+        self._forget(relpath)
+        try:
+            os.unlink(self.path(relpath))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def remove_prefix(self, prefix: str) -> int:
+        """Removes the files and directories whose name begins so; how many.
+
+        `"shuffle/s3_"` is the files of one shuffle, `"spill/17/"` a directory.
+        """
+        self._forget(prefix, is_prefix=True)
+        if prefix.endswith("/"):
+            path = self.path(prefix)
+            if not os.path.isdir(path):
+                return 0
+            shutil.rmtree(path)
+            return 1
+        folder, start = os.path.split(self.path(prefix))
+        removed = 0
+        try:
+            names = os.listdir(folder)
+        except FileNotFoundError:
+            return 0
+        for name in names:
+            if not name.startswith(start):
+                continue
+            path = os.path.join(folder, name)
+            try:
+                if os.path.isdir(path):
+                    shutil.rmtree(path)
+                else:
+                    os.unlink(path)
+            except FileNotFoundError:
+                continue  # somebody else of this node removed it
+            removed += 1
+        return removed
+
+    def _forget(self, relpath: str, is_prefix: bool = False) -> None:
+        with self._lock:
+            if is_prefix:
+                for name in [n for n in self._maps if n.startswith(relpath)]:
+                    del self._maps[name]
+            else:
+                self._maps.pop(relpath, None)

@@ -1,0 +1,268 @@
+"""How records and values become bytes.
+
+Owns the frame format that blocks of every kind are made of (shuffle, spill,
+disk cache, results), and the self-describing format of single values (task
+results, broadcasts). Knows nothing of files, blocks or keys.
+
+A *frame* is `length (u64) | kind (u8) | payload`: some 1,000 records pickled
+together, fewer where records are large. Pickling in frames costs a fifth of
+pickling a million records at once, and bounds what is held in memory.
+
+Classes. Executors have no `__main__` of the user's, so a class of the program
+must travel by value. Plain pickle is tried first because it is faster: it
+fails by itself for what it cannot name. In the driver it would succeed and
+name `__main__`; `by_value=True` finds that name in the bytes and repeats the
+frame with cloudpickle. A frame that needs cloudpickle carries its classes.
+"""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import cloudpickle
+
+from minispark.errors import PySparkPicklingError, PySparkRuntimeError
+
+Buffer = bytes | bytearray | memoryview
+
+#: Records of a frame, unless they are large.
+FRAME_RECORDS = 1000
+#: Bytes a frame should not exceed where there is more than one record.
+FRAME_BYTES = 1 << 20
+
+_HEADER = struct.Struct("<QB")
+HEADER_BYTES = _HEADER.size
+_ROWS, _PAIRS = 0, 1
+
+_VALUE_FRAMES, _VALUE_PICKLE = b"F", b"P"
+_COUNT = struct.Struct("<Q")
+_ALIGN = 64
+#: Below this a list result is one pickle.
+_FRAMED_LIST = 64
+
+
+@contextmanager
+def _no_gc() -> Iterator[None]:
+    # Making many objects at once triggers collections that find nothing.
+    # Several threads may be here: only who saw it enabled enables it again,
+    # so it cannot stay off.
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _plain_is_right(data: bytes, by_value: bool) -> bool:
+    return not by_value or (
+        b"__main__" not in data and not cloudpickle.list_registry_pickle_by_value()
+    )
+
+
+def _pickled(value: Any, by_value: bool, buffers: Any = None) -> bytes:
+    with _no_gc():
+        try:
+            data = pickle.dumps(value, 5, buffer_callback=buffers)
+            if _plain_is_right(data, by_value):
+                return data
+        except (pickle.PicklingError, AttributeError, TypeError):
+            pass  # what plain pickle cannot name, cloudpickle may carry by value
+        return cloudpickle.dumps(value, 5, buffer_callback=buffers)  # type: ignore[no-any-return]
+
+
+def _unpicklable(records: Iterable[Any], error: BaseException) -> PySparkPicklingError:
+    for record in records:
+        try:
+            cloudpickle.dumps(record, 5)
+        except Exception as cause:
+            text = short_repr(record)
+            return PySparkPicklingError(f"Cannot pickle the record {text}: {cause}")
+    return PySparkPicklingError(f"Cannot pickle the records: {error}")
+
+
+def short_repr(value: Any, limit: int = 120) -> str:
+    """`repr(value)` for messages: shortened, and never an error of its own."""
+    try:
+        text = repr(value)
+    except Exception as error:
+        text = f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def dump_frame(records: list[Any], by_value: bool = False) -> bytes:
+    """The frame of these records.
+
+    Raises
+    ------
+    PySparkPicklingError
+        A record cannot be pickled; the message shows it.
+    """
+    try:
+        body = _pickled(records, by_value)
+    except Exception as error:
+        raise _unpicklable(records, error) from error
+    return _HEADER.pack(len(body), _ROWS) + body
+
+
+def dump_pairs(keys: list[Any], values: list[Any], by_value: bool = False) -> bytes:
+    """The frame of the tuples `zip(keys, values)`; loads faster than rows."""
+    try:
+        body = _pickled((keys, values), by_value)
+    except Exception as error:
+        raise _unpicklable(zip(keys, values, strict=True), error) from error
+    return _HEADER.pack(len(body), _PAIRS) + body
+
+
+def _load_body(kind: int, body: Buffer) -> list[Any]:
+    with _no_gc():
+        if kind == _PAIRS:
+            keys, values = pickle.loads(body)
+            return list(zip(keys, values, strict=True))
+        if kind == _ROWS:
+            return pickle.loads(body)  # type: ignore[no-any-return]
+    raise PySparkRuntimeError(f"a frame of unknown kind {kind}")
+
+
+def load_frame(buf: Buffer) -> list[Any]:
+    """The records of one frame, given with its header."""
+    length, kind = _HEADER.unpack_from(buf)
+    if len(buf) != length + HEADER_BYTES:
+        raise PySparkRuntimeError(f"a frame of {len(buf)} bytes says it has {length}")
+    return _load_body(kind, memoryview(buf)[HEADER_BYTES:])
+
+
+def iter_frames(buf: Buffer) -> Iterator[list[Any]]:
+    """The records of a block, frame by frame."""
+    view = memoryview(buf)
+    size, position = len(view), 0
+    while position < size:
+        if size - position < HEADER_BYTES:
+            raise PySparkRuntimeError("a block ends inside a frame")
+        length, kind = _HEADER.unpack_from(view, position)
+        position += HEADER_BYTES
+        if length > size - position:
+            raise PySparkRuntimeError("a block ends inside a frame")
+        yield _load_body(kind, view[position : position + length])
+        position += length
+
+
+def next_frame_records(records: int, num_bytes: int, max_bytes: int = FRAME_BYTES) -> int:
+    """How many records the next frame should have, after one of this size."""
+    return max(1, min(FRAME_RECORDS, records * max_bytes // max(num_bytes, 1)))
+
+
+def dump_records(
+    records: Iterable[Any], by_value: bool = False, max_bytes: int = FRAME_BYTES
+) -> Iterator[bytes]:
+    """Frames of all records; their sizes adapt to the records'."""
+    iterator = iter(records)
+    # The first frame is small: how large records are is not known yet.
+    step = 32
+    while batch := list(islice(iterator, step)):
+        frame = dump_frame(batch, by_value)
+        step = next_frame_records(len(batch), len(frame), max_bytes)
+        yield frame
+
+
+class _HasBuffers(Exception):
+    """A record of a list has buffers of its own: frames would copy them."""
+
+
+def _refuse_buffer(_: Any) -> None:
+    raise _HasBuffers
+
+
+def _dump_list(value: list[Any], by_value: bool) -> list[bytes]:
+    chunks = [_VALUE_FRAMES]
+    position, step = 0, 32
+    while position < len(value):
+        batch = value[position : position + step]
+        try:
+            body = _pickled(batch, by_value, _refuse_buffer)
+        except _HasBuffers:
+            raise
+        except Exception as error:
+            raise _unpicklable(batch, error) from error
+        chunks += (_HEADER.pack(len(body), _ROWS), body)
+        position += len(batch)
+        step = next_frame_records(len(batch), len(body))
+    return chunks
+
+
+def dump_value(value: Any, by_value: bool = False) -> list[bytes | memoryview]:
+    """One value as chunks of a self-describing byte string, for `load_value`.
+
+    Buffers (numpy arrays, Arrow tables) are passed on without a copy and lie
+    at multiples of 64 bytes. A list is written in frames.
+    """
+    if type(value) is list and len(value) > _FRAMED_LIST:
+        try:
+            return [*_dump_list(value, by_value)]
+        except _HasBuffers:
+            pass  # buffers go out of band, below
+    buffers: list[memoryview] = []
+    buffers_of: list[pickle.PickleBuffer] = []
+    try:
+        # A failed first try may have left buffers behind: each try gets its own.
+        try:
+            data = pickle.dumps(value, 5, buffer_callback=buffers_of.append)
+            plain = _plain_is_right(data, by_value)
+        except (pickle.PicklingError, AttributeError, TypeError):
+            plain = False
+        if not plain:
+            buffers_of = []
+            data = cloudpickle.dumps(value, 5, buffer_callback=buffers_of.append)
+        buffers = [b.raw() for b in buffers_of]
+    except Exception as error:
+        text = short_repr(value)
+        raise PySparkPicklingError(f"Cannot pickle the value {text}: {error}") from error
+    sizes = [len(data), *map(len, buffers)]
+    head = _VALUE_PICKLE + b"".join(map(_COUNT.pack, (len(buffers), *sizes)))
+    chunks: list[bytes | memoryview] = [head, data]
+    position = len(head) + len(data)
+    for buffer in buffers:
+        padding = -position % _ALIGN
+        chunks += (b"\0" * padding, buffer)
+        position += padding + len(buffer)
+    return chunks
+
+
+def load_value(buf: Buffer, copy: bool = False) -> Any:
+    """The value of the joined chunks of `dump_value`.
+
+    Arrays lie in `buf`, writable only if `buf` is; with `copy` they get
+    writable memory of their own and do not keep `buf` alive.
+    """
+    view = memoryview(buf)
+    kind = bytes(view[:1])
+    if kind == _VALUE_FRAMES:
+        result: list[Any] = []
+        for frame in iter_frames(view[1:]):
+            result += frame
+        return result
+    if kind != _VALUE_PICKLE:
+        raise PySparkRuntimeError("not a value: its first byte is unknown")
+    (num_buffers,) = _COUNT.unpack_from(view, 1)
+    sizes = [_COUNT.unpack_from(view, 9 + 8 * i)[0] for i in range(num_buffers + 1)]
+    position = 9 + 8 * (num_buffers + 1)
+    data = view[position : position + sizes[0]]
+    position += sizes[0]
+    buffers: list[Buffer] = []
+    for size in sizes[1:]:
+        position += -position % _ALIGN
+        part = view[position : position + size]
+        if len(part) != size:
+            raise PySparkRuntimeError("a value ends before its buffers")
+        buffers.append(bytearray(part) if copy else part)
+        position += size
+    with _no_gc():
+        return pickle.loads(data, buffers=buffers)

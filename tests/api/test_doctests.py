@@ -1,0 +1,44 @@
+"""The examples in the docstrings of what users see, run on master `local`."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+from typing import Any
+
+import pytest
+
+import minispark
+from minispark import rdd
+
+FLAGS = doctest.ELLIPSIS | doctest.DONT_ACCEPT_TRUE_FOR_1
+#: Beside all of `minispark.rdd`: modules whose classes users hold in their hands.
+MODULES = ["conf", "context", "storagelevel", "kernels.statcounter"]
+
+
+def examples() -> list[Any]:
+    """Each docstring that has examples, as a test parameter."""
+    names = [f"minispark.{name}" for name in MODULES]
+    names += [f"{rdd.__name__}.{module.name}" for module in pkgutil.iter_modules(rdd.__path__)]
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    found = [
+        test
+        for name in names
+        if importlib.util.find_spec(name)
+        for test in finder.find(importlib.import_module(name), name)
+        if test.examples
+    ]
+    return [pytest.param(test, id=test.name.removeprefix("minispark.")) for test in found]
+
+
+@pytest.mark.minispark_only
+@pytest.mark.parametrize("sc", ["local"], indirect=True)
+@pytest.mark.parametrize("test", examples())
+def test_example(sc: Any, test: doctest.DocTest) -> None:
+    output: list[str] = []
+    test.globs = {**test.globs, "sc": sc, "minispark": minispark}
+    runner = doctest.DocTestRunner(optionflags=FLAGS, verbose=False)
+    outcome = runner.run(test, out=output.append)
+    assert outcome.failed == 0, "".join(output)
+    assert outcome.attempted > 0

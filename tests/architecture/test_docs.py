@@ -1,0 +1,112 @@
+"""The documentation is complete and what it shows runs."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minispark.rdd.rdd import RDD
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+#: Methods of these links of the chain concern the handle, not the records:
+#: they are neither narrow nor wide and start no job.
+HANDLE_MODULES = {"minispark.rdd._core"}
+#: A fenced block that follows this comment is run by the tests.
+RUNNABLE = re.compile(r"<!-- run -->\n```(python|pycon)\n(.*?)```", re.DOTALL)
+
+
+def public_methods() -> Iterator[tuple[str, Any]]:
+    """Public methods and properties of RDD with the function that defines each."""
+    for name in dir(RDD):
+        if name.startswith("_"):
+            continue
+        member = inspect.getattr_static(RDD, name)
+        if isinstance(member, property):
+            member = member.fget
+        if inspect.isfunction(member):
+            yield name, member
+
+
+METHODS = list(public_methods())
+
+
+@pytest.mark.parametrize(("name", "method"), METHODS, ids=[name for name, _ in METHODS])
+def test_method_has_example(name: str, method: Any) -> None:
+    assert doctest.DocTestParser().get_examples(inspect.getdoc(method) or ""), "no example"
+
+
+@pytest.mark.parametrize(("name", "method"), METHODS, ids=[name for name, _ in METHODS])
+def test_method_says_what_it_costs(name: str, method: Any) -> None:
+    if method.__module__ in HANDLE_MODULES:
+        return
+    lines = (inspect.getdoc(method) or "").splitlines()
+    assert any(re.match(r"(Narrow|Wide|Action)\b", line) for line in lines), (
+        "no line that starts with Narrow, Wide or Action"
+    )
+
+
+@pytest.mark.parametrize("name", [name for name, _ in METHODS])
+def test_method_is_in_the_index(name: str) -> None:
+    assert re.search(rf"\b{name}\b", RDD.__doc__ or ""), "not in the docstring of RDD"
+
+
+def test_the_chain_is_linear() -> None:
+    chain = [cls for cls in RDD.__mro__ if cls.__module__.startswith("minispark.")]
+    for cls in chain:
+        bases = [base for base in cls.__bases__ if base.__module__.startswith("minispark.")]
+        assert len(bases) <= 1, f"{cls.__name__} has the bases {bases}"
+
+
+def blocks() -> list[Any]:
+    """The runnable blocks of all documents, as test parameters."""
+    return [
+        pytest.param(kind, text, id=f"{path.name}-{number}")
+        for path in DOCUMENTS
+        for number, (kind, text) in enumerate(RUNNABLE.findall(path.read_text("utf-8")), 1)
+    ]
+
+
+def test_readme_has_runnable_blocks() -> None:
+    assert len(RUNNABLE.findall((ROOT / "README.md").read_text("utf-8"))) >= 2
+
+
+@pytest.mark.parametrize(("kind", "text"), blocks())
+def test_block_runs(kind: str, text: str, tmp_path: Path) -> None:
+    script = tmp_path / "block.py"
+    if kind == "pycon":
+        # A session finds `sc` ready, as in `minispark shell`.
+        (tmp_path / "session.txt").write_text(text, encoding="utf-8")
+        text = (
+            "import doctest, sys\n"
+            "from minispark import SparkContext\n"
+            "with SparkContext('local') as sc:\n"
+            "    sys.exit(doctest.testfile('session.txt', module_relative=False,\n"
+            "             globs={'sc': sc}, optionflags=doctest.ELLIPSIS).failed)\n"
+        )
+    script.write_text(text, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MASTER": "local"}
+    ran = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", path.read_text("utf-8"))
+    assert [target for target in targets if not (path.parent / target).exists()] == []

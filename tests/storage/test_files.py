@@ -1,0 +1,139 @@
+"""Files of a node appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import resource
+import stat
+import zlib
+
+import pytest
+
+from minispark.errors import DiskFullError
+from minispark.storage.files import NodeFiles
+from minispark.storage.serializer import dump_frame
+from minispark.storage.spill import SpillFile
+
+
+@pytest.fixture
+def files(tmp_path):
+    return NodeFiles(str(tmp_path / "node"), max_maps=3)
+
+
+def all_files(files):
+    return sorted(
+        os.path.relpath(os.path.join(folder, name), files.root)
+        for folder, _, names in os.walk(files.root)
+        for name in names
+    )
+
+
+@pytest.fixture
+def small_disk():
+    """No file may grow beyond 4 KB."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_write_and_map(files):
+    assert stat.S_IMODE(os.stat(files.root).st_mode) == 0o700
+    size, crc = files.write_atomic("a/b.data", [b"one", memoryview(b"two")])
+    assert (size, crc) == (6, zlib.crc32(b"onetwo"))
+    assert bytes(files.map_read("a/b.data")) == b"onetwo"
+    assert all_files(files) == ["a/b.data"]
+
+
+def test_failing_source_leaves_nothing(files):
+    def chunks():
+        yield b"x" * 10
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        files.write_atomic("a", chunks())
+    assert all_files(files) == []
+
+
+def test_disk_full_leaves_nothing(files, small_disk):
+    with pytest.raises(DiskFullError, match="big"):
+        files.write_atomic("big", [b"x" * 1000] * 1000)
+    assert all_files(files) == []
+    files.write_atomic("small", [b"x"])
+    assert all_files(files) == ["small"]
+
+
+def test_disk_full_while_spilling(files, small_disk):
+    spill = SpillFile(files)
+    with pytest.raises(DiskFullError):
+        where = spill.append([dump_frame(["x" * 1000])] * 1000)
+        list(spill.raw(where))
+    assert all_files(files) == []
+
+
+def test_no_other_error_is_called_disk_full(files):
+    files.write_atomic("file", [b""])
+    with pytest.raises((NotADirectoryError, FileExistsError)):
+        files.write_atomic("file/below", [b""])
+
+
+def test_map_survives_removal_but_is_not_found_again(files):
+    files.write_atomic("a", [b"data"])
+    view = files.map_read("a")
+    assert files.remove("a")
+    assert not files.remove("a")
+    assert bytes(view) == b"data"
+    with pytest.raises(FileNotFoundError):
+        files.map_read("a")
+
+
+def test_map_sees_a_file_that_somebody_else_replaced(files):
+    files.write_atomic("a", [b"old"])
+    files.map_read("a")
+    NodeFiles(files.root).write_atomic("a", [b"newer"])
+    assert bytes(files.map_read("a")) == b"newer"
+    os.truncate(files.path("a"), 0)
+    assert bytes(files.map_read("a")) == b""
+
+
+def test_maps_are_bounded_and_reused(files):
+    for i in range(10):
+        files.write_atomic(f"f{i}", [b"%d" % i])
+        assert bytes(files.map_read(f"f{i}")) == b"%d" % i
+    assert len(files._maps) == 3
+    assert files.map_read("f9") is files.map_read("f9")
+
+
+def test_remove_prefix(files):
+    for name in ("shuffle/s1_0_0.data", "shuffle/s1_1_0.data", "shuffle/s11_0_0.data", "d/x/y"):
+        files.write_atomic(name, [b"x"])
+    assert files.remove_prefix("shuffle/s1_") == 2
+    assert files.remove_prefix("d/") == 1
+    assert files.remove_prefix("nothing/") == 0
+    assert files.remove_prefix("nothing/s") == 0
+    assert all_files(files) == ["shuffle/s11_0_0.data"]
+
+
+def test_spill_file_has_no_name(files):
+    spill = SpillFile(files)
+    first = spill.append([dump_frame([1, 2]), dump_frame([3])])
+    second = spill.append([dump_frame([4])])
+    assert all_files(files) == []
+    assert list(spill.frames(second)) == [[4]]
+    assert list(spill.frames(first)) == [[1, 2], [3]]
+    third = spill.append([dump_frame([5])])
+    assert list(spill.frames(third)) == [[5]]
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut"])
+def test_damaged_spill_is_found(files, damage):
+    spill = SpillFile(files)
+    where = spill.append([dump_frame(list(range(100)))])
+    list(spill.raw(where))
+    descriptor = spill._fd
+    if damage == "flip":
+        os.pwrite(descriptor, b"\xff\xfe", 50)
+    else:
+        os.ftruncate(descriptor, where.length - 1)
+    with pytest.raises(RuntimeError, match="spill file"):
+        list(spill.frames(where))

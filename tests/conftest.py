@@ -21,10 +21,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
 import pytest
+
+# The programs of `tests/model` are shared with `tests/parity`.
+sys.path.insert(0, str(Path(__file__).parent / "model"))
 
 ON_PYSPARK = os.environ.get("MINISPARK_TEST_ENGINE", "minispark") == "pyspark"
 ALL_MASTERS = ("local", "local-process[2]", "local[2]")

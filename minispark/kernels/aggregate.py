@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-
 # -- per key ---------------------------------------------------------------------
 
 
@@ -175,13 +174,6 @@ def each_partition(f: Callable[[Iterator[Any]], Any], _index: int, records: Iter
 def applied(f: Callable[[Iterator[Any]], Any], _index: int, records: Iterator[Any]) -> Any:
     """What `f` makes of the records."""
     return f(records)
-
-
-def as_list(
-    f: Callable[[Iterator[Any]], Iterable[Any]], _index: int, records: Iterator[Any]
-) -> list[Any]:
-    """What `f` makes of the records, as a list."""
-    return list(f(records))
 
 
 def keyed_by(key: Callable[[Any], Any], choose: Callable[..., Any], a: Any, b: Any) -> Any:

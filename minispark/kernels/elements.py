@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count, islice
 from threading import Thread
 from typing import IO, Any
 
 from minispark.errors import PySparkRuntimeError
+from minispark.kernels.ordering import sorted_by
 
 
 def identity(x: Any) -> Any:
@@ -95,34 +95,7 @@ def sort_pairs(
         def key(pair: Any) -> Any:
             return f(pair[0])
 
-    yield from sorted(records, key=key, reverse=not ascending)
-
-
-class RangePlacement:
-    """Which of the ranges between sorted bounds a key lies in."""
-
-    __slots__ = ("ascending", "bounds", "keyfunc")
-
-    def __init__(
-        self, bounds: list[Any], keyfunc: Callable[[Any], Any] | None, ascending: bool
-    ) -> None:
-        self.bounds = bounds
-        self.keyfunc = keyfunc
-        self.ascending = ascending
-
-    def __call__(self, key: Any) -> int:
-        place = bisect_left(self.bounds, key if self.keyfunc is None else self.keyfunc(key))
-        return place if self.ascending else len(self.bounds) - place
-
-
-def range_bounds(
-    sample: list[Any], keyfunc: Callable[[Any], Any] | None, partitions: int
-) -> list[Any]:
-    """The keys that cut a sample of keys into equal parts, in sorting order."""
-    if not sample:
-        return []
-    ordered = sorted(sample if keyfunc is None else map(keyfunc, sample))
-    return [ordered[len(ordered) * (i + 1) // partitions] for i in range(partitions - 1)]
+    yield from sorted_by(records, key, reverse=not ascending)
 
 
 def has_key(key: Any, pair: Any) -> bool:
@@ -154,10 +127,10 @@ def _murmur3(words: Sequence[int], length: int, seed: int) -> int:
 
 def _xorshift_below(seed: int, bound: int) -> int:
     """The first `nextInt(bound)` of Spark's XORShiftRandom(seed)."""
-    raw = seed.to_bytes(8, "big", signed=True) + bytes(56)
-    words = [int.from_bytes(raw[i : i + 4], "little") for i in range(0, 64, 4)]
-    low = _murmur3(words, 64, _ARRAY_SEED)
-    state = _murmur3(words, 64, low) << 32 | low
+    raw = seed.to_bytes(8, "big", signed=True)
+    words = [int.from_bytes(raw[i : i + 4], "little") for i in (0, 4)]
+    low = _murmur3(words, 8, _ARRAY_SEED)
+    state = _murmur3(words, 8, low) << 32 | low
     while True:
         state ^= state << 21 & _MASK64
         state ^= state >> 35

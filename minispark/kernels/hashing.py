@@ -293,7 +293,7 @@ _ADDRESS_TYPES = (types.BuiltinFunctionType, types.MethodType, types.MethodWrapp
 def _find_rule(t: type) -> Callable[[Any], int]:
     if t is _NONE_TYPE:
         return _hash_none  # its method is object's before 3.12
-    method = t.__hash__
+    method: Any = t.__hash__
     if method is object.__hash__ or issubclass(t, _ADDRESS_TYPES):
         return _address
     for base, rule in _BY_METHOD:

@@ -12,6 +12,7 @@ import bisect
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from minispark.errors import PySparkTypeError, PySparkValueError
@@ -126,7 +127,7 @@ def given_buckets(edges: Any) -> Buckets:
     if len(set(edges)) != len(edges):
         raise _bad_edges("buckets should not contain duplicated values")
     try:
-        steps = [b - a for a, b in zip(edges, edges[1:], strict=False)]
+        steps = [b - a for a, b in pairwise(edges)]
         is_even = max(steps) - min(steps) < 1e-10
     except TypeError:
         return Buckets(edges)  # ordered, but without a distance: strings

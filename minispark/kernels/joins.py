@@ -64,7 +64,7 @@ def in_both(pair: tuple[Any, Groups]) -> bool:
     return not (_is_empty(left) or _is_empty(right))
 
 
-def wrapped(groups: tuple[Collection[Any], ...]) -> tuple[ResultIterable[Any], ...]:
+def wrapped(groups: tuple[Collection[Any], ...]) -> Any:
     """The groups as users get them."""
     return tuple([ResultIterable(group) for group in groups])
 

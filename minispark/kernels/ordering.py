@@ -33,24 +33,24 @@ _SAMPLES_PER_PARTITION = 20.0
 
 def take_ordered(elements: Iterable[T], num: int, key: Callable[[T], Any] | None = None) -> list[T]:
     """The `num` smallest in ascending order; of equal ones the earlier."""
-    return heapq.nsmallest(num, elements, key)
+    return heapq.nsmallest(num, elements, key)  # type: ignore[arg-type]
 
 
 def merge_ordered(
     a: list[T], b: list[T], num: int, key: Callable[[T], Any] | None = None
 ) -> list[T]:
     """The `num` smallest of two partitions' smallest."""
-    return heapq.nsmallest(num, a + b, key)
+    return heapq.nsmallest(num, a + b, key)  # type: ignore[arg-type]
 
 
 def top(elements: Iterable[T], num: int, key: Callable[[T], Any] | None = None) -> list[T]:
     """The `num` largest in descending order; of equal ones the earlier."""
-    return heapq.nlargest(num, elements, key)
+    return heapq.nlargest(num, elements, key)  # type: ignore[arg-type]
 
 
 def merge_top(a: list[T], b: list[T], num: int, key: Callable[[T], Any] | None = None) -> list[T]:
     """The `num` largest of two partitions' largest."""
-    return heapq.nlargest(num, a + b, key)
+    return heapq.nlargest(num, a + b, key)  # type: ignore[arg-type]
 
 
 def sort_sample_fraction(num_partitions: int, count: int) -> float:

@@ -59,8 +59,11 @@ def _frame(batch: list[Any], dumps: Any) -> Iterator[bytes]:
     yield payload
 
 
-def pickle_splits(files: Iterable[FileInfo]) -> list[FileSplit]:
-    """One partition for each file; frames cannot be found from the middle."""
+def pickle_splits(files: Iterable[FileInfo], min_partitions: int = 1) -> list[FileSplit]:
+    """One partition for each file; frames cannot be found from the middle.
+
+    `min_partitions` is a wish, as it is in Spark.
+    """
     return [FileSplit(f.path, 0, f.size) for f in files if f.size]
 
 

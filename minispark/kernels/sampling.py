@@ -13,6 +13,7 @@ import random
 import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from minispark.errors import PySparkTypeError, PySparkValueError
@@ -187,7 +188,7 @@ def split_bounds(weights: Sequence[float]) -> list[tuple[float, float]]:
     edges = [0.0]
     for w in weights:
         edges.append(edges[-1] + w / total)
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 #: Sizes above this cannot be had with ten standard deviations to spare.

@@ -106,11 +106,11 @@ class StatCounter:
 
     def stdev(self) -> float:
         """The population's standard deviation."""
-        return _sqrt(self.variance())
+        return _sqrt(self.variance())  # type: ignore[no-any-return]
 
     def sampleStdev(self) -> float:
         """The standard deviation with n - 1."""
-        return _sqrt(self.sampleVariance())
+        return _sqrt(self.sampleVariance())  # type: ignore[no-any-return]
 
     def asDict(self, sample: bool = False) -> dict[str, float]:
         """All of them by name.

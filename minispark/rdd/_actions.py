@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-import random
-import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -170,23 +168,12 @@ class _ActionOps(_JoinOps[T_co]):
         (20, 5)
         """
         num = arguments.at_least("num", num, 0)
-        largest = sys.maxsize - int(10.0 * math.sqrt(sys.maxsize))
-        if num > largest:
-            raise arguments.wrong_value("num", num, f"at most {largest}")
-        total = self.count() if num else 0
-        if total == 0:
-            return []
-        rand = random.Random(seed)
-        if not withReplacement and num >= total:
-            samples = self.collect()
-        else:
-            fraction = sampling.fraction_for(num, total, withReplacement)
-            samples = self.sample(withReplacement, fraction, seed).collect()
-            while len(samples) < num:
-                seed = rand.randint(0, sys.maxsize)
-                samples = self.sample(withReplacement, fraction, seed).collect()
-        rand.shuffle(samples)
-        return samples[:num]
+        return sampling.take_sample(withReplacement, num, seed, self.count, self._sampled)
+
+    def _sampled(self: _ActionOps[T], sampler: sampling.Sampler | None) -> list[T]:
+        """The records a sampler keeps, or all of them."""
+        rdd = self._step(steps.Partitions(sampler)) if sampler else self._handle()
+        return rdd.collect()
 
     @overload
     def takeOrdered(self: _ActionOps[S], num: int) -> list[S]: ...
@@ -209,9 +196,9 @@ class _ActionOps(_JoinOps[T_co]):
         num = arguments.at_least("num", num, 0)
         if num == 0 or self.getNumPartitions() == 0:
             return []
-        smallest = partial(ordering.smallest, num, key)
-        parts = self._run(partial(aggregate.as_list, smallest))
-        return list(functools.reduce(lambda a, b: smallest([*a, *b]), parts))
+        smallest = partial(ordering.take_ordered, num=num, key=key)
+        parts = self._run(partial(aggregate.applied, smallest))
+        return functools.reduce(partial(ordering.merge_ordered, num=num, key=key), parts)
 
     @overload
     def top(self: _ActionOps[S], num: int) -> list[S]: ...
@@ -232,9 +219,9 @@ class _ActionOps(_JoinOps[T_co]):
         num = arguments.an_int("num", num)
         if self.getNumPartitions() == 0:
             return []
-        largest = partial(ordering.largest, num, key)
-        parts = self._run(partial(aggregate.as_list, largest))
-        return list(functools.reduce(lambda a, b: largest([*a, *b]), parts))
+        largest = partial(ordering.top, num=num, key=key)
+        parts = self._run(partial(aggregate.applied, largest))
+        return functools.reduce(partial(ordering.merge_top, num=num, key=key), parts)
 
     # -- one value -------------------------------------------------------------------
 

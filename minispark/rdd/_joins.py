@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
-from minispark._typing import K, T_co, U, V, V1, V2, V3
+from minispark._typing import V1, V2, V3, K, T_co, U, V
 from minispark.kernels import joins
 from minispark.plan.capture import capture
 from minispark.plan.nodes import CoGroup
@@ -82,7 +82,8 @@ class _JoinOps(_PairOps[T_co]):
         [('a', ([1], [2])), ('b', ([4], []))]
         """
         arguments.rdds(other=other)
-        return self._cogroup((other,), numPartitions).mapValues(joins.wrapped)
+        groups: RDD[Any] = self._cogroup((other,), numPartitions)
+        return groups.mapValues(joins.wrapped)
 
     @overload
     def groupWith(

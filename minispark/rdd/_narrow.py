@@ -6,11 +6,10 @@ counts. Work on records is in `minispark.kernels`.
 
 from __future__ import annotations
 
-import random
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from minispark._typing import K, T, T_co, U, V
 from minispark.errors import PySparkTypeError, PySparkValueError
@@ -323,11 +322,7 @@ class _NarrowOps(_Core[T_co]):
         True
         """
         fraction = arguments.fraction("fraction", fraction)
-        sampler = (
-            sampling.poisson(fraction, seed)
-            if withReplacement
-            else sampling.bernoulli(fraction, seed)
-        )
+        sampler = sampling.sampler(withReplacement, fraction, seed)
         return self._step(steps.Partitions(sampler), True)
 
     def randomSplit(
@@ -343,18 +338,11 @@ class _NarrowOps(_Core[T_co]):
         >>> sorted(parts[0].union(parts[1]).collect()) == list(range(100))
         True
         """
-        if not all(w >= 0 for w in weights):
-            raise arguments.wrong_value("weights", weights, "nonnegative numbers")
-        total = float(sum(weights))
-        if not total > 0:
-            raise arguments.wrong_value("weights", weights, "numbers with a positive sum")
-        bounds = [0.0]
-        for weight in weights:
-            bounds.append(bounds[-1] + weight / total)
-        seed = random.randint(0, 2**32 - 1) if seed is None else seed
+        # One seed for all parts: what one draws, the others leave out.
+        seed = sampling.new_seed(seed)
         return [
-            self._step(steps.Partitions(sampling.range(low, high, seed)), True)
-            for low, high in zip(bounds, bounds[1:], strict=False)
+            self._step(steps.Partitions(sampling.range_sampler(low, high, seed)), True)
+            for low, high in sampling.split_bounds(weights)
         ]
 
     def sampleByKey(
@@ -375,7 +363,7 @@ class _NarrowOps(_Core[T_co]):
         """
         for key, fraction in fractions.items():
             arguments.fraction(f"fractions[{key!r}]", fraction)
-        sampler = sampling.stratified(withReplacement, fractions, seed)
+        sampler = sampling.stratified_sampler(withReplacement, fractions, seed)
         return self._step(steps.Partitions(sampler), True)
 
     def cartesian(self: _NarrowOps[T], other: RDD[U]) -> RDD[tuple[T, U]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, overload
 
 from minispark._typing import NumberOrArray, S, T, T_co
-from minispark.errors import PySparkValueError
 from minispark.kernels import aggregate, histogram
-from minispark.kernels.approximate import BoundedFloat, DistinctCounter
+from minispark.kernels.approximate import BoundedFloat
+from minispark.kernels.hll import HyperLogLog
 from minispark.kernels.statcounter import StatCounter
 from minispark.rdd import _arguments as arguments
 from minispark.rdd._actions import _ActionOps
@@ -146,7 +146,7 @@ class _NumericOps(_ActionOps[T_co]):
 
     def histogram(
         self: _NumericOps[S], buckets: int | list[S] | tuple[S, ...]
-    ) -> tuple[list[S] | tuple[S, ...], list[int]]:
+    ) -> tuple[Sequence[S], list[int]]:
         """How many records fall between bounds, given or evenly spaced.
 
         Action. A number of buckets costs one job more, for the range. Buckets are
@@ -159,7 +159,18 @@ class _NumericOps(_ActionOps[T_co]):
         >>> sc.parallelize(range(51), 2).histogram([0, 5, 25, 50])
         ([0, 5, 25, 50], [5, 20, 26])
         """
-        return histogram.histogram(self._handle(), buckets)
+        if isinstance(buckets, int):
+            histogram.check_bucket_count(buckets)
+            extremes = self._run(partial(aggregate.applied, histogram.min_max))
+            known = [value for pair in extremes if pair is not None for value in pair]
+            chosen = histogram.even_buckets(histogram.min_max(known), buckets)
+        else:
+            chosen = histogram.given_buckets(buckets)
+        parts = self._run(
+            partial(aggregate.applied, partial(histogram.histogram_counts, buckets=chosen))
+        )
+        zeros = [0] * (len(chosen.edges) - 1)
+        return chosen.edges, functools.reduce(histogram.merge_counts, parts, zeros)
 
     # -- approximate -----------------------------------------------------------------
 
@@ -221,15 +232,9 @@ class _NumericOps(_ActionOps[T_co]):
         >>> 900 < n < 1100
         True
         """
-        if not 0.000017 <= relativeSD:
-            raise PySparkValueError(
-                f"Argument `relativeSD` should be greater than 0.000017, got {relativeSD!r}",
-                "VALUE_NOT_ALLOWED",
-            )
-        registers = DistinctCounter(relativeSD)
-        for part in self._run(partial(aggregate.applied, registers.add_all)):
-            registers.merge(part)
-        return registers.count()
+        sketch = HyperLogLog(relativeSD)
+        parts = self._run(partial(aggregate.applied, sketch.add_all))
+        return functools.reduce(HyperLogLog.merge, parts, sketch).estimate()
 
 
 def _approximation(timeout: Any, confidence: Any) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
+from uuid import uuid4
 
 from minispark._typing import K, T_co, V
 from minispark.errors import PySparkNotImplementedError
 from minispark.kernels import output
+from minispark.kernels.compression import codec_by_name
+from minispark.kernels.picklefile import pickle_chunks
 from minispark.rdd import _arguments as arguments
 from minispark.rdd._numeric import _NumericOps
-
-if TYPE_CHECKING:
-    from minispark.rdd.rdd import RDD
+from minispark.runtime.task_context import TaskContext
 
 
 def _unavailable(method: str, instead: str) -> PySparkNotImplementedError:
@@ -21,6 +23,26 @@ def _unavailable(method: str, instead: str) -> PySparkNotImplementedError:
         "NOT_IMPLEMENTED",
         {"feature": f"RDD.{method}"},
     )
+
+
+def _codec(name: str | None) -> tuple[str | None, str]:
+    return codec_by_name(name) if name is not None else (None, "")
+
+
+def _write_partition(
+    target: str,
+    token: str,
+    chunks: Callable[[Iterator[Any]], Iterator[bytes]],
+    suffix: str,
+    codec: str | None,
+    index: int,
+    records: Iterator[Any],
+) -> None:
+    """Writes and commits one partition; each attempt has a file of its own."""
+    task = TaskContext.get()
+    attempt = task.taskAttemptId() if task is not None else 0
+    output.write_part(target, token, index, attempt, chunks(records), suffix, codec)
+    output.commit_part(target, token, index, attempt, suffix)
 
 
 _TEXT_OR_PICKLE = "saveAsTextFile() or saveAsPickleFile()"
@@ -45,8 +67,8 @@ class _OutputOps(_NumericOps[T_co]):
         >>> sorted(sc.textFile(path).collect())
         ['a', 'b']
         """
-        arguments.a_string("path", path)
-        raise NotImplementedError
+        codec, suffix = _codec(compressionCodecClass)
+        self._save(arguments.a_string("path", path), output.text_chunks, suffix, codec)
 
     def saveAsPickleFile(self, path: str, batchSize: int = 10) -> None:
         """Writes the records pickled, `batchSize` together, one file per partition.
@@ -61,9 +83,25 @@ class _OutputOps(_NumericOps[T_co]):
         >>> sorted(map(str, sc.pickleFile(path).collect()))
         ['(3,)', '1', 'two']
         """
-        arguments.a_string("path", path)
-        arguments.at_least("batchSize", batchSize, 0)
-        raise NotImplementedError
+        size = arguments.at_least("batchSize", batchSize, 0)
+        chunks = partial(pickle_chunks, batch_size=size)
+        self._save(arguments.a_string("path", path), chunks, "", None)
+
+    def _save(
+        self,
+        path: str,
+        chunks: Callable[[Iterator[Any]], Iterator[bytes]],
+        suffix: str,
+        codec: str | None,
+    ) -> None:
+        """Writes all partitions; they appear together, or nothing does."""
+        target, token = output.prepare_output(path), uuid4().hex
+        try:
+            self._run(partial(_write_partition, target, token, chunks, suffix, codec))
+            output.commit_job(target, token, self.getNumPartitions())
+        except BaseException:
+            output.abort_job(target, token)
+            raise
 
     # -- needs a JVM -------------------------------------------------------------------
 

@@ -14,6 +14,12 @@ from typing import TYPE_CHECKING, Any, overload
 from minispark._typing import K, S, T_co, U, V
 from minispark.kernels import aggregate, elements
 from minispark.kernels.hashing import portable_hash
+from minispark.kernels.ordering import (
+    SORT_SAMPLE_SEED,
+    RangePlacement,
+    range_bounds,
+    sort_sample_fraction,
+)
 from minispark.kernels.resultiterable import ResultIterable
 from minispark.plan import steps
 from minispark.plan.nodes import Aggregator, Ordering
@@ -23,9 +29,6 @@ from minispark.rdd._wide import _WideOps
 
 if TYPE_CHECKING:
     from minispark.rdd.rdd import RDD
-
-#: Sampled keys per partition from which `sortByKey` takes its bounds.
-_SAMPLE_PER_PARTITION = 20.0
 
 
 class _PairOps(_WideOps[T_co]):
@@ -285,10 +288,11 @@ class _PairOps(_WideOps[T_co]):
         size = sum(self.ctx._run_partitions(self._handle(), aggregate.count_records))
         if not size:
             return self._handle()
-        sampled = self.sample(False, min(_SAMPLE_PER_PARTITION * n / size, 1.0), 1).keys()
-        keys = [k for part in self.ctx._run_partitions(sampled, aggregate.to_list) for k in part]
-        bounds = elements.range_bounds(keys, key, n)
-        placement = elements.RangePlacement(bounds, key, ordering.ascending)
+        fraction = sort_sample_fraction(n, size)
+        bounds = range_bounds(
+            self.sample(False, fraction, SORT_SAMPLE_SEED).keys().collect(), n, key
+        )
+        placement = RangePlacement(bounds, n, ordering.ascending, key)
         return self._shuffle(self._exchange(Partitioner(n, placement)), ordering)
 
     def _sorted_in_one(self, ordering: Ordering) -> RDD[Any]:

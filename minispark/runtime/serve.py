@@ -83,7 +83,10 @@ class _Session:
         self._cancelled: set[TaskId] = set()
 
     def _connect(self, channel: str) -> Connection:
-        connection = Client(self._boot.driver, authkey=self._boot.secret)
+        try:
+            connection = Client(self._boot.driver, authkey=self._boot.secret)
+        except (FileNotFoundError, ConnectionError, EOFError):
+            os._exit(0)  # the driver stopped before this process was up
         hello = {
             "pid": os.getpid(),
             "node": self._boot.node.node_id,

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from minispark.ids import ExecutorId, ShuffleId, TaskId
+from minispark.ids import ExecutorId, NodeId, ShuffleId, TaskId
 from minispark.scheduler import events as ev
 from minispark.scheduler.commands import AcceptResult, DiscardResult, Failure
-from minispark.scheduler.executors import Executor
 from minispark.scheduler.lifecycle import Lifecycle
 from minispark.scheduler.model import MapStatus
 from minispark.scheduler.stage import Delayed, Running, Stage
@@ -234,21 +233,52 @@ class Faults:
         self, executor_id: ExecutorId, reason: str, intended: bool, now: float
     ) -> None:
         """Its tasks run again, what was in its process is gone, its files stay."""
+        if executor_id in self.state.executors.by_id:
+            self._bury([executor_id], None, reason, intended, now)
+
+    def node_lost(self, event: ev.NodeLost, now: float) -> None:
+        """Its executors, and every file on it."""
+        executor_ids = self.state.executors.on_node(event.node_id)
+        self._bury(executor_ids, event.node_id, event.reason, False, now)
+
+    def _bury(
+        self,
+        executor_ids: list[ExecutorId],
+        node_id: NodeId | None,
+        reason: str,
+        intended: bool,
+        now: float,
+    ) -> None:
+        """Takes the dead out of every table first; then looks at what that means."""
         state = self.state
-        executor = state.executors.remove(executor_id)
-        if executor is None:
-            return
-        lost = state.map_outputs.lose_executor(executor_id)
-        blocks_lost = state.blocks.lose_executor(executor_id)
-        for stage in state.stages.values():
-            stage.tasks.lose_executor(executor_id)
-        self._return_tasks(executor, reason, intended, now)
-        self._restart_barriers(lambda s: s.in_executor and s.executor_id == executor_id, now)
+        lost: list[tuple[ShuffleId, int]] = []
+        blocks_lost = False
+        if node_id is not None:
+            lost = state.map_outputs.lose_node(node_id)
+            blocks_lost = state.blocks.lose_node(node_id)
+            for stage in state.stages.values():
+                stage.tasks.lose_node(node_id)
+        attempts: list[TaskAttempt] = []
+        for executor_id in executor_ids:
+            executor = state.executors.remove(executor_id)
+            assert executor is not None
+            attempts += (*executor.running.values(), *executor.queued.values())
+            lost += state.map_outputs.lose_executor(executor_id)
+            blocks_lost |= state.blocks.lose_executor(executor_id)
+            for stage in state.stages.values():
+                stage.tasks.lose_executor(executor_id)
+        for attempt in attempts:
+            del state.tasks[attempt.id]
+        self._return_tasks(attempts, reason, intended, now)
+        dead = set(executor_ids)
+        self._restart_barriers(
+            lambda s: s.node_id == node_id or (s.in_executor and s.executor_id in dead), now
+        )
         for shuffle_id, map_id in lost:
             self._output_lost(shuffle_id, map_id)
         if lost or blocks_lost:
             self.lifecycle.recheck(now)
-        if not len(state.executors):
+        if executor_ids and not len(state.executors):
             state.deserted_since_s = now
             self.lifecycle.watch_desertion(now)
 
@@ -259,41 +289,18 @@ class Faults:
                 self.lifecycle.withdraw(stage, "an output of the barrier stage was lost", now)
                 self.lifecycle.pursue([stage], now)
 
-    def _return_tasks(self, executor: Executor, reason: str, intended: bool, now: float) -> None:
-        """Its tasks go back; those that ran count a failure, unless we killed them."""
-        state = self.state
-        ran = list(executor.running.values())
-        waited = list(executor.queued.values())
-        for attempt in (*ran, *waited):
-            del state.tasks[attempt.id]
-        executor.running.clear()
-        executor.queued.clear()
-        for attempt in waited:
-            if not attempt.is_cancelled and not attempt.stage.tasks.detach(attempt):
-                state.put_back(attempt.stage, attempt.index)
-        for attempt in ran:
+    def _return_tasks(
+        self, attempts: list[TaskAttempt], reason: str, intended: bool, now: float
+    ) -> None:
+        """They go back; those that ran count a failure, unless we killed them."""
+        for attempt in attempts:
             if attempt.is_cancelled:
                 continue
-            if intended and not attempt.stage.spec.is_barrier:
-                if not attempt.stage.tasks.detach(attempt):
-                    state.put_back(attempt.stage, attempt.index)
-            else:
+            stage = attempt.stage
+            if stage.spec.is_barrier or not (intended or attempt.is_queued):
                 self._again(attempt, self._lost(attempt, reason), not intended, now)
-
-    def node_lost(self, event: ev.NodeLost, now: float) -> None:
-        """Its executors, and every file on it."""
-        state = self.state
-        # First the files: what the executors' tasks need is judged by what is left.
-        lost = state.map_outputs.lose_node(event.node_id)
-        state.blocks.lose_node(event.node_id)
-        for stage in state.stages.values():
-            stage.tasks.lose_node(event.node_id)
-        for executor_id in state.executors.on_node(event.node_id):
-            self.executor_lost(executor_id, event.reason, False, now)
-        self._restart_barriers(lambda status: status.node_id == event.node_id, now)
-        for shuffle_id, map_id in lost:
-            self._output_lost(shuffle_id, map_id)
-        self.lifecycle.recheck(now)
+            elif not stage.tasks.detach(attempt):
+                self.state.put_back(stage, attempt.index)
 
     def blocks_updated(self, event: ev.BlocksUpdated, now: float) -> None:
         """Persisted blocks came or went."""

@@ -56,7 +56,9 @@ class Lifecycle:
             assert shuffle_id is not None, "a map stage without a shuffle"
             specs[shuffle_id] = stage_spec
             positions[shuffle_id] = position
-            state.map_outputs.declare(shuffle_id, stage_spec.num_partitions)
+            if shuffle_id not in state.map_outputs:
+                parents = all_shuffles(stage_spec)
+                state.map_outputs.declare(shuffle_id, stage_spec.num_partitions, parents)
         job = Job(spec, self._next_job, now, self._next_stage, specs, positions)
         self._next_job += 1
         self._next_stage += len(spec.stages) + 1
@@ -292,8 +294,7 @@ class Lifecycle:
             unfinished = list(range(len(stage.partitions)))
         stage.attempt += 1
         stage.state = Running()
-        is_complete = state.map_outputs.is_complete
-        stage.reads = tuple(s for s in stage.shuffles if is_complete(s))
+        state.refresh_reads(stage)
         prefer = preferences(stage, state.map_outputs, state.blocks, state.executors)
         by_id, has_node = state.executors.by_id, state.executors.has_node
         tasks.start(

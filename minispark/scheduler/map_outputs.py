@@ -31,6 +31,8 @@ class ShuffleOutputs:
     attempts: array[int]
     #: 1 where an output was accepted before (its accumulators are counted).
     counted: bytearray
+    #: The shuffles its map tasks may read.
+    parents: tuple[ShuffleId, ...] = ()
     num_registered: int = 0
     version: int = 0
     #: All outputs were there at some time since the last `clear`: somebody
@@ -43,15 +45,20 @@ class MapOutputs:
 
     def __init__(self) -> None:
         self._shuffles: dict[ShuffleId, ShuffleOutputs] = {}
+        #: Grows with every output lost: whoever noted what was complete looks again.
+        self.num_losses = 0
 
-    def declare(self, shuffle_id: ShuffleId, num_maps: int) -> None:
-        """Makes the shuffle known; nothing happens when it already is."""
+    def declare(
+        self, shuffle_id: ShuffleId, num_maps: int, parents: tuple[ShuffleId, ...] = ()
+    ) -> None:
+        """Makes a shuffle known that was not; those it is made of come first."""
         if shuffle_id not in self._shuffles:
             self._shuffles[shuffle_id] = ShuffleOutputs(
                 num_maps,
                 [None] * num_maps,
                 array("I", bytes(4 * num_maps)),
                 bytearray(num_maps),
+                parents,
                 was_complete=num_maps == 0,
             )
 
@@ -149,6 +156,14 @@ class MapOutputs:
         """Forgets the outputs that lived inside the executor's process."""
         return self._lose(lambda s: s.in_executor and s.executor_id == executor_id)
 
+    def descendants(self, shuffle_id: ShuffleId) -> set[ShuffleId]:
+        """The known shuffles made of this one, itself included."""
+        found = {shuffle_id}
+        for other, outputs in self._shuffles.items():  # parents first
+            if not found.isdisjoint(outputs.parents):
+                found.add(other)
+        return found
+
     def forget(self, shuffle_id: ShuffleId) -> None:
         """Removes the shuffle altogether."""
         self._shuffles.pop(shuffle_id, None)
@@ -165,8 +180,8 @@ class MapOutputs:
             self._clear(self._shuffles[shuffle_id], map_id)
         return lost
 
-    @staticmethod
-    def _clear(outputs: ShuffleOutputs, map_id: int) -> None:
+    def _clear(self, outputs: ShuffleOutputs, map_id: int) -> None:
+        self.num_losses += 1
         outputs.statuses[map_id] = None
         outputs.num_registered -= 1
         outputs.version += 1

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minispark.ids import ShuffleId, StageId
+from minispark.ids import StageId
 from minispark.scheduler.commands import Failure
-from minispark.scheduler.stage import Job, Running, Stage, all_shuffles
+from minispark.scheduler.stage import Running, Stage
 from minispark.scheduler.state import SchedulerState
 
 if TYPE_CHECKING:
@@ -39,15 +39,11 @@ def roll_back(lifecycle: Lifecycle, stage: Stage, now: float) -> list[Stage]:
     """
     state = lifecycle.state
     assert stage.shuffle_id is not None
-    stale = {stage.shuffle_id}
+    stale = state.map_outputs.descendants(stage.shuffle_id)
     readers: dict[StageId, Stage] = {}
     for job in list(state.jobs.values()):
-        if stage.shuffle_id not in job.specs:
-            continue
-        mine = _descendants(job, stage.shuffle_id)
-        stale |= mine
         final = job.stages[StageId(job.first_stage_id + len(job.spec.stages))]
-        if not mine.isdisjoint(final.shuffles):
+        if not stale.isdisjoint(final.shuffles):
             if final.num_done:
                 lifecycle.fail(job, _cannot_roll_back(stage), now)
                 continue
@@ -64,18 +60,6 @@ def roll_back(lifecycle: Lifecycle, stage: Stage, now: float) -> list[Stage]:
             if reader is not stage and isinstance(reader.state, Running):
                 again.append(reader)
     return again
-
-
-def _descendants(job: Job, shuffle_id: ShuffleId) -> set[ShuffleId]:
-    """The shuffles of a job that are made of this one, itself included.
-
-    One pass: `JobSpec.stages` has parents first.
-    """
-    found = {shuffle_id}
-    for spec in job.spec.stages:
-        if spec.shuffle_id is not None and not found.isdisjoint(all_shuffles(spec)):
-            found.add(spec.shuffle_id)
-    return found
 
 
 def _cannot_roll_back(stage: Stage) -> Failure:

@@ -87,8 +87,10 @@ class Stage:
     #: Shuffles a task lacked although cached blocks seemed to hide them.
     forced: set[ShuffleId] = field(default_factory=set)
     shuffles: tuple[ShuffleId, ...] = ()
-    #: The shuffles that were complete when the attempt started.
+    #: The shuffles a task may read: those complete when the attempt started,
+    #: and still complete after as many losses as `reads_at`.
     reads: tuple[ShuffleId, ...] = ()
+    reads_at: int = 0
     #: Barrier only: successes held back until all tasks succeeded.
     held: list[tuple[TaskAttempt, MapStatus | None]] = field(default_factory=list)
     #: When it is given up because no set of executors here could ever run it;

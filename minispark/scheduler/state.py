@@ -95,6 +95,8 @@ class SchedulerState:
         copy: bool = False,
     ) -> None:
         """Sends one attempt of a task; the index is no longer pending."""
+        if stage.reads_at != self.map_outputs.num_losses:
+            self.refresh_reads(stage)
         task_id = TaskId(self._next_task)
         self._next_task += 1
         shuffle_id = stage.spec.shuffle_id
@@ -129,6 +131,12 @@ class SchedulerState:
                 copy,
             )
         )
+
+    def refresh_reads(self, stage: Stage) -> None:
+        """What a task finds no cached block for it must read whole, or not at all."""
+        is_complete = self.map_outputs.is_complete
+        stage.reads = tuple(s for s in stage.shuffles if is_complete(s))
+        stage.reads_at = self.map_outputs.num_losses
 
     def cancel(self, attempt: TaskAttempt, reason: str, now: float) -> None:
         """Nobody wants the attempt any more; its core stays busy until it answers."""

@@ -99,13 +99,35 @@ class LocalFetcher:
         self, shuffle_id: ShuffleId, reduce_id: int, locations: Sequence[MapLocation]
     ) -> Iterator[tuple[MapLocation, memoryview]]:
         """See `BlockFetcher`."""
-        for location in locations:
+        for position, location in enumerate(locations):
             try:
-                index = self._index(map_output_name(shuffle_id, location.map_id, location.attempt))
-                block = index.block(reduce_id)
+                block = self._block(shuffle_id, reduce_id, location)
             except (OSError, CorruptBlockError) as error:
-                raise fetch_failed(shuffle_id, location, error) from error
+                failed = fetch_failed(shuffle_id, location, error)
+                # All that is lost must be told at once: each report costs the
+                # stage one of its few attempts.
+                failed.map_attempts += tuple(
+                    (other.map_id, other.attempt)
+                    for other in locations[position + 1 :]
+                    if not self._is_readable(shuffle_id, reduce_id, other)
+                )
+                raise failed from error
             yield location, block
+
+    def _block(
+        self, shuffle_id: ShuffleId, reduce_id: int, location: MapLocation
+    ) -> memoryview:
+        name = map_output_name(shuffle_id, location.map_id, location.attempt)
+        return self._index(name).block(reduce_id)
+
+    def _is_readable(
+        self, shuffle_id: ShuffleId, reduce_id: int, location: MapLocation
+    ) -> bool:
+        try:
+            self._block(shuffle_id, reduce_id, location)
+        except (OSError, CorruptBlockError):
+            return False
+        return True
 
     def _index(self, name: str) -> MapOutputIndex:
         data = self._files.map_read(name)

@@ -250,7 +250,7 @@ def _write_plain(
         except (TypeError, ValueError) as error:
             for record in batch:
                 _check_pair(record, partition, error)
-            raise
+            raise _place_error([k for k, _ in batch], partition, error) from error
         try:
             for p, (k, v) in zip(placed, batch, strict=True):
                 keys[p].append(k)

@@ -19,7 +19,7 @@ import struct
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -198,13 +198,14 @@ class BlockStore:
         acquired, size, step = 0, 0.0, 0
         is_stored = False
 
-        def acquire(wanted: int) -> bool:
+        def evict(num_bytes: int) -> int:
+            return self._evict(num_bytes, block[0])
+
+        def acquire(wanted: int, evict: Callable[[int], int]) -> bool:
             nonlocal acquired
             if wanted <= acquired:
                 return True
-            if not self._memory.acquire_storage(
-                wanted - acquired, lambda num_bytes: self._evict(num_bytes, block[0])
-            ):
+            if not self._memory.acquire_storage(wanted - acquired, evict):
                 return False
             acquired = wanted
             return True
@@ -215,12 +216,13 @@ class BlockStore:
                 buffer += probe
                 buffer += islice(records, step)
                 size += estimate_bytes(probe) / len(probe) * (len(buffer) - before)
-                if not (acquire(int(size * 1.5)) or acquire(int(size))):
+                # Some ahead where there is room; no block has to go for a guess.
+                if not (acquire(int(size * 1.5), _evict_nothing) or acquire(int(size), evict)):
                     return None
                 # Never more at once than what was acquired lets expect.
                 step = int(len(buffer) * max(0.1, min(1.0, acquired / size - 1)))
             final = estimate_bytes(buffer)
-            if not acquire(final):
+            if not acquire(final, evict):
                 return None
             self._memory.release_storage(acquired - final)
             acquired = final
@@ -256,6 +258,10 @@ class BlockStore:
             # must not fail for it. The update says that it is gone.
             return False
         return True
+
+
+def _evict_nothing(_: int) -> int:
+    return 0
 
 
 def _emptying(buffer: list[Any], rest: Iterator[Any]) -> Iterator[Any]:

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -153,15 +154,15 @@ def test_a_forked_child_removes_nothing(tmp_path: Path) -> None:
 
 
 def test_socket_paths_are_short_enough(tmp_path: Path) -> None:
-    with create_app_dir(str(tmp_path), "app") as made:
-        made.path = made.path[:40]
+    with tempfile.TemporaryDirectory(dir="/tmp") as near, create_app_dir(near, "app") as made:
         assert made.socket_path("s") == f"{made.path}/s"
-        made.path = made.path + "x" * 100
+    far = tmp_path / ("x" * 100)
+    far.mkdir()
+    with create_app_dir(str(far), "app") as made:
         short = made.socket_path("s")
         assert len(short) <= MAX_SOCKET_PATH
-        assert os.path.isdir(os.path.dirname(short))
+        assert stat.S_IMODE(os.stat(os.path.dirname(short)).st_mode) == 0o700
         assert os.path.dirname(made.socket_path("t")) == os.path.dirname(short)
-        made.path = made.path[:40]
     assert not os.path.exists(os.path.dirname(short))
 
 

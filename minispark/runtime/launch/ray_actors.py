@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import pickle
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -30,8 +31,13 @@ class ExecutorActor:
 
     def serve(self, entry_point: str, boot: bytes) -> None:
         """Runs the executor until its driver ends it or is gone."""
+        record = pickle.loads(boot)
+        # Before anything else is imported, as in a subprocess.
+        for entry in reversed(record.sys_path):
+            if entry not in sys.path:
+                sys.path.insert(0, entry)
         module, _, name = entry_point.partition(":")
-        getattr(importlib.import_module(module), name)(pickle.loads(boot))
+        getattr(importlib.import_module(module), name)(record)
 
 
 class NodeAgent:

@@ -55,6 +55,10 @@ _START_ENVIRONMENT = {
 }
 
 
+#: What Ray leaves in the environment; the second would take `breakpoint()` from the user.
+_SET_BY_RAY = ("RAY_CLIENT_MODE", "PYTHONBREAKPOINT", "RAY_AUTH_MODE")
+
+
 class RaySession:
     """A use of this process's Ray, until `release()`."""
 
@@ -322,7 +326,7 @@ def _refresh_token() -> None:
 
 @contextlib.contextmanager
 def _environment(changes: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in (*changes, "RAY_CLIENT_MODE")}
+    before = {name: os.environ.get(name) for name in (*changes, *_SET_BY_RAY)}
     os.environ.update(changes)
     try:
         yield

@@ -46,7 +46,7 @@ ENTRY_POINT = "minispark.runtime.serve:serve"
 #: Executors that end this soon after their start count as failed starts.
 _EARLY_END_S = 3.0
 #: Failed starts in a row, besides one per executor, before giving up.
-_MAX_FAILED_STARTS = 8
+_MAX_FAILED_STARTS = 4
 #: How long killed processes may take to be seen dead.
 _STOP_S = 10.0
 

@@ -1,0 +1,277 @@
+"""External tables give what a dict gives, in its order, spilled or not."""
+
+from __future__ import annotations
+
+import operator
+import pickle
+import random
+import tempfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minispark.errors import DiskFullError, PySparkTypeError
+from minispark.plan.nodes import Aggregator
+from minispark.shuffle.combine import ExternalCombiner
+from minispark.shuffle.group import CoGrouper, ExternalGrouper, SpilledValues
+from minispark.shuffle.pairs import is_plus
+from minispark.storage.files import NodeFiles
+from minispark.storage.memory import MemoryManager
+
+HUGE, TINY = 1 << 40, 1000
+
+ADD = Aggregator(lambda x: x, operator.add, operator.add)
+LIST = Aggregator(lambda x: [x], lambda a, x: [*a, x], operator.add)
+
+
+def plain_combine(pairs, aggregator):
+    table = {}
+    for k, v in pairs:
+        if k in table:
+            table[k] = aggregator.merge_value(table[k], v)
+        else:
+            table[k] = aggregator.create_combiner(v)
+    return list(table.items())
+
+
+def plain_group(pairs):
+    table = {}
+    for k, v in pairs:
+        table.setdefault(k, []).append(v)
+    return table
+
+
+def some_pairs(count, keys, seed=1):
+    rng = random.Random(seed)
+    odd = [None, (1, None), "x", 2.5, frozenset({1})]
+    return [
+        (rng.choice(odd) if rng.random() < 0.05 else rng.randrange(keys), i)
+        for i in range(count)
+    ]
+
+
+CASES = [(0, 1), (1, 1), (3000, 10), (5000, 5000), (8000, 700)]
+
+
+@pytest.mark.parametrize(("count", "keys"), CASES)
+@pytest.mark.parametrize("aggregator", [ADD, LIST], ids=["add", "list"])
+def test_combiner_of_values(task, memory, count, keys, aggregator):
+    pairs = some_pairs(count, keys)
+    with ExternalCombiner(aggregator, combined=False, **task) as table:
+        table.insert_all(iter(pairs))
+        if memory.total_bytes == TINY or memory.total_bytes == HUGE:
+            assert table.is_spilled is (memory.total_bytes == TINY and count > 1)
+        assert list(table.items()) == plain_combine(pairs, aggregator)
+
+
+@pytest.mark.parametrize(("count", "keys"), CASES)
+def test_combiner_of_combiners(task, count, keys):
+    pairs = [(k, [v]) for k, v in some_pairs(count, keys)]
+    concat = Aggregator(LIST.create_combiner, LIST.merge_value, operator.add)
+    with ExternalCombiner(concat, combined=True, **task) as table:
+        for start in range(0, count, 1000):
+            table.insert_all(pairs[start : start + 1000])
+        expected = {k: list(v) for k, v in plain_group(some_pairs(count, keys)).items()}
+        assert list(table.items()) == list(expected.items())
+
+
+@pytest.mark.parametrize(("count", "keys"), CASES)
+@pytest.mark.parametrize("combined", [False, True])
+def test_grouper(task, count, keys, combined):
+    pairs = some_pairs(count, keys)
+    with ExternalGrouper(combined=combined, **task) as table:
+        table.insert_all((k, [v]) if combined else (k, v) for k, v in pairs)
+        found = [(k, list(v)) for k, v in table.items()]
+    assert found == list(plain_group(pairs).items())
+
+
+def test_one_key_with_most_records(files):
+    # The values of "hot" do not fit in memory even alone.
+    pairs = [("hot" if i % 10 else f"k{i % 70}", i) for i in range(30_000)]
+    table = ExternalGrouper(
+        combined=False, files=files, memory=MemoryManager(200_000), task_id=1
+    )
+    table.insert_all(iter(pairs))
+    found = dict(table.items())
+    expected = plain_group(pairs)
+    assert list(found) == list(expected)
+    hot = found["hot"]
+    assert isinstance(hot, SpilledValues)
+    assert len(hot) == 27_000
+    assert list(hot) == list(hot) == expected["hot"]
+    assert hot == expected["hot"]
+    assert (hot[0], hot[-1], hot[5:7]) == (1, 29_999, [6, 7])
+    with pytest.raises(IndexError):
+        hot[27_000]
+    table.close()
+    assert sum(hot) == sum(expected["hot"])
+    again = pickle.loads(pickle.dumps(hot))
+    assert type(again) is list
+    assert again == expected["hot"]
+    assert type(found["k0"]) is list
+
+
+@pytest.mark.parametrize(("count", "keys"), CASES)
+def test_cogrouper(task, count, keys):
+    sources = [some_pairs(count, keys, seed) for seed in (1, 2, 3)]
+    with CoGrouper(3, **task) as table:
+        for i, source in enumerate(sources):
+            table.insert_source(i, iter(source))
+        found = [(k, tuple(map(list, groups))) for k, groups in table.items()]
+    expected = {}
+    for i, source in enumerate(sources):
+        for k, v in source:
+            expected.setdefault(k, ([], [], []))[i].append(v)
+    assert found == list(expected.items())
+
+
+def test_cogroup_with_one_huge_group(files):
+    left = [("hot" if i % 10 else f"k{i % 70}", i) for i in range(30_000)]
+    right = [("hot", "one"), ("other", "two")]
+    table = CoGrouper(2, files=files, memory=MemoryManager(200_000), task_id=1)
+    table.insert_source(0, left)
+    table.insert_source(1, right)
+    found = dict(table.items())
+    assert list(found) == [*plain_group(left), "other"]
+    hot_left, hot_right = found["hot"]
+    assert isinstance(hot_left, SpilledValues)
+    assert list(hot_left) == plain_group(left)["hot"]
+    assert hot_right == ["one"]
+    assert found["other"] == ([], ["two"])
+
+
+class Collides:
+    """All keys have one hash: splitting does not help."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def __hash__(self):
+        return 7
+
+    def __eq__(self, other):
+        return self.x == other.x
+
+
+def test_keys_with_equal_hashes(task):
+    pairs = [(Collides(i % 40), i) for i in range(3000)]
+    with ExternalGrouper(combined=False, **task) as table:
+        table.insert_all(pairs)
+        found = [(k.x, list(v)) for k, v in table.items()]
+    assert found == list(plain_group([(k.x, v) for k, v in pairs]).items())
+
+
+keys = st.none() | st.integers(-5, 5) | st.text(max_size=2) | st.tuples(st.integers(0, 2))
+
+
+@given(st.lists(st.tuples(keys, st.integers())), st.sampled_from([300, 3000, 10**9]))
+@settings(max_examples=60, deadline=None)
+def test_any_pairs(pairs, budget):
+    with tempfile.TemporaryDirectory() as root:
+        around = {"files": NodeFiles(root), "memory": MemoryManager(budget), "task_id": 1}
+        with ExternalCombiner(ADD, combined=False, **around) as table:
+            table.insert_all(pairs)
+            assert list(table.items()) == plain_combine(pairs, ADD)
+        with ExternalGrouper(combined=False, **around) as table:
+            table.insert_all(pairs)
+            assert [(k, list(v)) for k, v in table.items()] == list(plain_group(pairs).items())
+
+
+def test_error_of_a_user_function_passes_unchanged(task):
+    class MineError(Exception):
+        pass
+
+    def broken(a, b):
+        raise MineError("mine")
+
+    for combined in (False, True):
+        table = ExternalCombiner(Aggregator(lambda x: x, broken, broken), combined=combined, **task)
+        with pytest.raises(MineError, match="^mine$"):
+            table.insert_all([(1, 1), (1, 2)])
+        table.close()
+
+
+def test_type_error_of_a_user_function_passes_unchanged(task):
+    table = ExternalCombiner(ADD, combined=False, **task)
+    with pytest.raises(TypeError, match="unsupported operand") as caught:
+        table.insert_all([(1, 1), (1, "a")])
+    assert not isinstance(caught.value, PySparkTypeError)
+    table.close()
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        (5, r"pair \(key, value\), got int: 5"),
+        (None, "got NoneType: None"),
+        ((1, 2, 3), r"got tuple: \(1, 2, 3\)"),
+        (([1], 2), r"record \(\[1\], 2\) cannot be hashed \(list\)"),
+        (((1, {}), 2), "cannot be hashed"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["combine", "group", "cogroup"])
+def test_bad_record_is_named(task, record, message, kind):
+    if kind == "combine":
+        table = ExternalCombiner(ADD, combined=False, **task)
+    elif kind == "group":
+        table = ExternalGrouper(combined=False, **task)
+    else:
+        table = CoGrouper(2, **task)
+    for rows in ([record], [(1, 2), record]):
+        with table, pytest.raises(PySparkTypeError, match=message):
+            table.insert_all(rows)
+
+
+def test_error_of_the_input_passes_unchanged(task):
+    def failing():
+        yield 1, 2
+        raise TypeError("upstream")
+
+    with ExternalGrouper(combined=False, **task) as table:
+        with pytest.raises(TypeError, match="^upstream$"):
+            table.insert_all(failing())
+
+
+def test_first_values_are_not_changed_in_place(task):
+    first = [1]
+    with ExternalCombiner(ADD, combined=False, **task) as table:
+        table.insert_all([("a", first), ("a", [2])])
+        assert list(table.items()) == [("a", [1, 2])]
+    assert first == [1]
+
+
+def test_disk_full_says_so(files, monkeypatch):
+    table = ExternalGrouper(combined=False, files=files, memory=MemoryManager(100), task_id=1)
+
+    def full(self, frames):
+        raise DiskFullError("no space")
+
+    monkeypatch.setattr("minispark.storage.spill.SpillFile.append", full)
+    with pytest.raises(DiskFullError):
+        table.insert_all(some_pairs(5000, 100))
+    table.close()
+
+
+def test_memory_is_given_back_in_the_end(files):
+    memory = MemoryManager(1 << 20)
+    for budget in (memory, MemoryManager(1000)):
+        table = ExternalCombiner(ADD, combined=False, files=files, memory=budget, task_id=1)
+        table.insert_all(some_pairs(3000, 500))
+        list(table.items())
+        table.close()
+        assert budget.execution_bytes == 0
+
+
+def test_plus_is_recognised_exactly():
+    offset = 1
+    assert is_plus(operator.add)
+    assert is_plus(lambda x, y: x + y)
+    assert is_plus(lambda x, y=3: x + y)
+    assert not is_plus(lambda x, y: y + x)
+    assert not is_plus(lambda x, y: x + y + 1)
+    assert not is_plus(lambda x, y: x + y + offset)
+    assert not is_plus(lambda x, y: x - y)
+    assert not is_plus(lambda x, *y: x + y)
+    assert not is_plus(lambda *x: x)
+    assert not is_plus(max)

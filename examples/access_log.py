@@ -248,7 +248,7 @@ def main() -> None:
         (directory / "report.txt").write_text(report.text(), encoding="utf-8")
 
     print(report.text())
-    print("Seconds per question (the first one reads the logs and fills the cache)")
+    print("Seconds per question (the first waits for executors, reads the logs, fills the cache)")
     for title, seconds in report.times:
         print(f"  {title:<24}{seconds:8.2f}")
     print(f"  {'All, after start':<24}{time.perf_counter() - ready:8.2f}")

@@ -594,6 +594,9 @@ class SparkContext:
     def _unpersist(self, rdd: RDD[Any], blocking: bool) -> None:
         self._engine.unpersist(rdd._node)
 
+    def _exists(self, point: Point) -> bool:
+        return self._engine.driver.exists(point)
+
     def _checkpoint_pending(self) -> None:
         self._checkpoints.is_pending = True
 

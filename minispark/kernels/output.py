@@ -77,6 +77,7 @@ def write_part(
     """
     fs = filesystem_of(target)
     directory = _attempt_dir(target, token, partition, attempt)
+    _refuse_late(target)
     fs.make_dirs(directory)
     path = f"{directory}/{_part_name(partition, suffix)}"
     try:
@@ -104,6 +105,11 @@ def commit_part(target: str, token: str, partition: int, attempt: int, suffix: s
     directory = _attempt_dir(target, token, partition, attempt)
     committed = f"{_staging(target, token)}/{_COMMITTED}"
     if fs.status(f"{committed}/{name}") is None:
+        try:
+            _refuse_late(target)
+        except OutputExistsError:
+            fs.remove_tree(_staging(target, token))
+            raise
         fs.make_dirs(committed)
         fs.move(f"{directory}/{name}", f"{committed}/{name}")
     fs.remove_tree(directory)
@@ -184,6 +190,12 @@ def _refuse_existing(target: str) -> None:
         raise OutputExistsError(
             f"Output directory {uri(target)} already exists", "OUTPUT_EXISTS", {"path": target}
         )
+
+
+def _refuse_late(target: str) -> None:
+    """Stops an attempt that outlived its job: a local target appears at the very end."""
+    if target.startswith("/"):
+        _refuse_existing(target)
 
 
 def _staging(target: str, token: str) -> str:

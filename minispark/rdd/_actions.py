@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -58,21 +57,13 @@ class _ActionOps(_JoinOps[T_co]):
     ) -> list[T]:
         """`collect`, as a job of the given group.
 
-        Action. Deprecated: use `SparkContext.setJobGroup` in the thread.
+        Action. The thread's own group is as before afterwards.
 
         Examples
         --------
-        >>> import warnings
-        >>> with warnings.catch_warnings():
-        ...     warnings.simplefilter("ignore")
-        ...     sc.parallelize([1, 2]).collectWithJobGroup("group", "an example")
+        >>> sc.parallelize([1, 2]).collectWithJobGroup("group", "an example")
         [1, 2]
         """
-        warnings.warn(
-            "collectWithJobGroup is deprecated; call sc.setJobGroup() in the thread instead",
-            FutureWarning,
-            stacklevel=2,
-        )
         keys = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
         before = [(key, self.ctx.getLocalProperty(key)) for key in keys]
         self.ctx.setJobGroup(groupId, description, interruptOnCancel)
@@ -167,7 +158,7 @@ class _ActionOps(_JoinOps[T_co]):
         >>> len(rdd.takeSample(True, 20, 1)), len(rdd.takeSample(False, 5, 2))
         (20, 5)
         """
-        num = arguments.at_least("num", num, 0)
+        num = arguments.an_int("num", num)
         return sampling.take_sample(withReplacement, num, seed, self.count, self._sampled)
 
     def _sampled(self: _ActionOps[T], sampler: sampling.Sampler | None) -> list[T]:

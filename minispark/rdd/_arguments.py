@@ -39,7 +39,7 @@ def wrong_value(name: str, value: object, expected: str) -> PySparkValueError:
 def a_callable(name: str, value: Any) -> None:
     """Refuses what cannot be called."""
     if not callable(value):
-        raise wrong_type(name, value, "a function", "NOT_CALLABLE")
+        raise wrong_type(name, value, "callable (a function)", "NOT_CALLABLE")
 
 
 def callables(**functions: Callable[..., Any]) -> None:
@@ -88,10 +88,3 @@ def a_string(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise wrong_type(name, value, "a str", "NOT_STR")
     return value
-
-
-def rdds(**others: Any) -> None:
-    """Refuses anything that is not an RDD: a list is not distributed by itself."""
-    for name, value in others.items():
-        if not hasattr(value, "_node"):
-            raise wrong_type(name, value, "an RDD", "NOT_EXPECTED_TYPE")

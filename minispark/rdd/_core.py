@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
 
 from minispark.closures import dumps_closure
-from minispark.errors import PySparkRuntimeError
+from minispark.errors import PySparkRuntimeError, PySparkValueError
 from minispark.plan import lineage
 from minispark.plan.capture import capture
 from minispark.plan.explain import explain
@@ -56,6 +56,18 @@ class _Core(Generic[T_co]):
     def _handle(self) -> RDD[Any]:
         """This handle, typed as the class at the top of the chain."""
         return cast("RDD[Any]", self)
+
+    def _check_others(self, *others: Any) -> None:
+        """Refuses operands that are no RDDs, or RDDs of another context."""
+        for other in others:
+            if not isinstance(other, _Core):
+                raise arguments.wrong_type("other", other, "an RDD", "NOT_EXPECTED_TYPE")
+            if other.ctx is not self.ctx:
+                raise PySparkValueError(
+                    f"{other!r} belongs to another SparkContext than {self!r}; "
+                    "RDDs of two contexts cannot be brought together",
+                    "DIFFERENT_CONTEXTS",
+                )
 
     def _step(self, step: Step, preserves_partitioning: bool = False) -> RDD[Any]:
         """This RDD with one narrow step applied."""
@@ -213,8 +225,8 @@ class _Core(Generic[T_co]):
         info = self._node.info
         if self._node.is_persisted and info.storage_level != storageLevel:
             raise PySparkRuntimeError(
-                f"{self!r} is already persisted at '{info.storage_level}'; its level cannot be "
-                f"changed to '{storageLevel}' before unpersist()",
+                f"Cannot change storage level of {self!r} from '{info.storage_level}' to "
+                f"'{storageLevel}'; call unpersist() first",
                 "CANNOT_CHANGE_STORAGE_LEVEL",
             )
         info.storage_level = storageLevel

@@ -81,7 +81,7 @@ class _JoinOps(_PairOps[T_co]):
         >>> [(k, tuple(map(list, v))) for k, v in sorted(x.cogroup(y).collect())]
         [('a', ([1], [2])), ('b', ([4], []))]
         """
-        arguments.rdds(other=other)
+        self._check_others(other)
         groups: RDD[Any] = self._cogroup((other,), numPartitions)
         return groups.mapValues(joins.wrapped)
 
@@ -121,8 +121,7 @@ class _JoinOps(_PairOps[T_co]):
         >>> [(k, tuple(map(list, v))) for k, v in sorted(w.groupWith(x, y).collect())]
         [('a', ([0], [], [2])), ('b', ([], [1], []))]
         """
-        for i, rdd in enumerate((other, *others)):
-            arguments.rdds(**{f"other {i}" if i else "other": rdd})
+        self._check_others(other, *others)
         return self._cogroup((other, *others), None).mapValues(joins.wrapped)
 
     def join(
@@ -139,7 +138,7 @@ class _JoinOps(_PairOps[T_co]):
         >>> sorted(x.join(y).collect())
         [('a', (1, 2)), ('a', (1, 3))]
         """
-        arguments.rdds(other=other)
+        self._check_others(other)
         return self._cogroup((other,), numPartitions).flatMapValues(joins.inner)
 
     def leftOuterJoin(
@@ -155,7 +154,7 @@ class _JoinOps(_PairOps[T_co]):
         >>> sorted(x.leftOuterJoin(sc.parallelize([("a", 2)])).collect())
         [('a', (1, 2)), ('b', (4, None))]
         """
-        arguments.rdds(other=other)
+        self._check_others(other)
         return self._cogroup((other,), numPartitions).flatMapValues(joins.left_outer)
 
     def rightOuterJoin(
@@ -171,7 +170,7 @@ class _JoinOps(_PairOps[T_co]):
         >>> sorted(sc.parallelize([("a", 2)]).rightOuterJoin(x).collect())
         [('a', (2, 1)), ('b', (None, 4))]
         """
-        arguments.rdds(other=other)
+        self._check_others(other)
         return self._cogroup((other,), numPartitions).flatMapValues(joins.right_outer)
 
     def fullOuterJoin(
@@ -187,7 +186,7 @@ class _JoinOps(_PairOps[T_co]):
         >>> sorted(x.fullOuterJoin(sc.parallelize([("a", 2), ("c", 8)])).collect())
         [('a', (1, 2)), ('b', (4, None)), ('c', (None, 8))]
         """
-        arguments.rdds(other=other)
+        self._check_others(other)
         return self._cogroup((other,), numPartitions).flatMapValues(joins.full_outer)
 
     def subtractByKey(
@@ -203,7 +202,7 @@ class _JoinOps(_PairOps[T_co]):
         >>> sorted(x.subtractByKey(sc.parallelize([("a", 3)])).collect())
         [('b', 4), ('b', 5)]
         """
-        arguments.rdds(other=other)
+        self._check_others(other)
         return self._cogroup((other,), numPartitions).flatMapValues(joins.only_left)
 
 

@@ -233,7 +233,7 @@ class _NarrowOps(_Core[T_co]):
         >>> sc.parallelize([1, 1]).union(sc.parallelize([3, 1])).collect()
         [1, 1, 3, 1]
         """
-        arguments.rdds(other=other)
+        self._check_others(other)
         capture(self._node)
         capture(other._node)
         return self._derive(union_node(self.ctx._new_rdd_id(), (self._node, other._node)))
@@ -268,7 +268,7 @@ class _NarrowOps(_Core[T_co]):
         >>> sc.parallelize([1, 2], 2).zip(sc.parallelize(["a", "b"], 2)).collect()
         [(1, 'a'), (2, 'b')]
         """
-        arguments.rdds(other=other)
+        self._check_others(other)
         if self.getNumPartitions() != other.getNumPartitions():
             raise PySparkValueError(
                 "Can only zip with RDD which has the same number of partitions; this one has "
@@ -377,7 +377,7 @@ class _NarrowOps(_Core[T_co]):
         >>> sorted(rdd.cartesian(rdd).collect())
         [(1, 1), (1, 2), (2, 1), (2, 2)]
         """
-        arguments.rdds(other=other)
+        self._check_others(other)
         capture(self._node)
         capture(other._node)
         return self._derive(Cartesian(self.ctx._new_rdd_id(), self._node, other._node))

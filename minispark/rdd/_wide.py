@@ -97,7 +97,7 @@ class _WideOps(_NarrowOps[T_co]):
         >>> sorted(left.intersection(right).collect())
         [2, 3]
         """
-        arguments.rdds(other=other)
+        self._check_others(other)
         theirs = other.map(elements.with_none)
         return self.map(elements.with_none)._cogroup((theirs,), None).filter(joins.in_both).keys()
 
@@ -111,6 +111,6 @@ class _WideOps(_NarrowOps[T_co]):
         >>> sorted(sc.parallelize([1, 1, 2, 3]).subtract(sc.parallelize([3])).collect())
         [1, 1, 2]
         """
-        arguments.rdds(other=other)
+        self._check_others(other)
         theirs = other.map(elements.with_true)
         return self.map(elements.with_true).subtractByKey(theirs, numPartitions).keys()

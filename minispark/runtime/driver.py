@@ -370,6 +370,13 @@ class Driver:
         with self._lock:
             return [run.spec for run in self._jobs.values()]
 
+    def exists(self, point: Point) -> bool:
+        """Whether all blocks or map outputs of a point are there now."""
+        with self._lock:
+            if isinstance(point, ShufflePoint):
+                return self._scheduler.map_outputs.is_complete(point.shuffle_id)
+            return self._scheduler.blocks.is_complete(point.rdd_id, point.num_partitions)
+
     # -- forgetting --------------------------------------------------------------
 
     def forget_shuffle(self, shuffle_id: ShuffleId) -> None:

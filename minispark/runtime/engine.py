@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import sys
+import tempfile
 import threading
 import weakref
 import zlib
@@ -31,7 +32,12 @@ from minispark.runtime.boot import Address, Launcher, NodeInfo
 from minispark.runtime.driver import Driver, DriverSettings
 from minispark.runtime.executor import DRIVER_NODE, Executor
 from minispark.runtime.inline import InlineRunner
-from minispark.runtime.local_dirs import create_app_dir, local_base_dir
+from minispark.runtime.local_dirs import (
+    MAX_SOCKET_PATH,
+    AppDir,
+    create_app_dir,
+    local_base_dir,
+)
 from minispark.runtime.masters import Master
 from minispark.runtime.messages import INLINE_BYTES, DriverBlock, ResultFile
 from minispark.runtime.node_reader import NodeReader, SameNodeReader
@@ -54,6 +60,7 @@ class Engine:
         self.files = NodeFiles(self.node.root)
         self._secret = secrets.token_bytes(32)
         self._listener: Any = None
+        self._socket_dir: AppDir | None = None
         self._file_server: Any = None
         #: Reaches the files of other nodes; None where there is only one.
         self._fetcher: Any = None
@@ -135,7 +142,12 @@ class Engine:
 
     def _control_address(self) -> Address:
         if self.master.kind != "ray-cluster":
-            return os.path.join(self.app_dir.path, "ctl")
+            path = os.path.join(self.app_dir.path, "ctl")
+            if len(path) > MAX_SOCKET_PATH:
+                # Longer than a Unix socket's name may be: a directory of its own.
+                self._socket_dir = create_app_dir(tempfile.gettempdir(), self.app_id)
+                path = os.path.join(self._socket_dir.path, "ctl")
+            return path
         return self._bind_host(), int(self.conf.value("spark.driver.port") or 0)
 
     def _bind_host(self) -> str:
@@ -171,6 +183,8 @@ class Engine:
             self._fetcher.close()
         if self._file_server is not None:
             self._file_server.close()
+        if self._socket_dir is not None:
+            self._socket_dir.close()
         self.app_dir.close()
 
     def _end_processes(self) -> None:

@@ -402,9 +402,7 @@ class Fetcher:
 
     def store_file(self, node_id: NodeId, relpath: str, data: bytes | memoryview) -> None:
         """Puts a file onto another node: whole, or not at all."""
-        self._request(
-            node_id, ("store", relpath, len(data), zlib.crc32(data)), (memoryview(data),)
-        )
+        self._request(node_id, ("store", relpath, len(data), zlib.crc32(data)), (memoryview(data),))
 
     def delete(self, node_id: NodeId, prefix: str) -> int:
         """Removes the files of a node whose name begins so; how many."""

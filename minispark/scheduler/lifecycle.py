@@ -271,6 +271,7 @@ class Lifecycle:
                     if rollback.has_readers(state, parent):
                         stack.extend(rollback.roll_back(self, parent, now))
                         if state.stages.get(stage.id) is not stage:
+                            parent.waiters.pop(stage.id, None)
                             break
                     stack.append(parent)
                     # Whoever comes to it before the stack does must not

@@ -57,7 +57,7 @@ class Gauge:
 
     def groups_fit(self, table: dict[Any, Any], values: Sequence[Any], count: int) -> bool:
         """The same for a dict of lists of values, of which `values` is a sample."""
-        self.record_bytes += estimate_bytes(values) / len(values) * count
+        self.record_bytes += estimate_bytes(values[:_SAMPLE]) / min(len(values), _SAMPLE) * count
         keys = list(islice(table, _SAMPLE))
         key_bytes = estimate_bytes(keys) // max(len(keys), 1) + _SLOT_BYTES + _LIST_BYTES
         return self._covers(int(self.record_bytes) + key_bytes * len(table), count)

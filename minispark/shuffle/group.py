@@ -13,7 +13,7 @@ from typing import Any, overload
 
 from minispark.shuffle.gauge import Gauge
 from minispark.shuffle.pairs import NOTHING, group_lists, group_values, reraise_for
-from minispark.shuffle.table import SpillableTable
+from minispark.shuffle.table import Entry, SpillableTable
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
 from minispark.storage.serializer import FRAME_RECORDS, dump_records
@@ -105,6 +105,7 @@ class ExternalGrouper(SpillableTable):
         self, *, combined: bool, files: NodeFiles, memory: MemoryManager, task_id: int
     ) -> None:
         super().__init__(files=files, memory=memory, task_id=task_id)
+        self._combined = combined
         self._insert = group_lists if combined else group_values
 
     def _add(self, table: dict[Any, Any], records: Iterable[Any]) -> None:
@@ -113,20 +114,38 @@ class ExternalGrouper(SpillableTable):
     def _add_parts(self, table: dict[Any, Any], parts: Iterable[tuple[Any, Any]]) -> None:
         group_lists(table, parts)
 
-    def _parts(self, value: Any) -> Iterable[Any]:
-        return _pieces(value)
+    def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
+        for sequence, (key, values) in zip(sequences, table.items()):  # noqa: B905
+            if type(values) is list and len(values) <= FRAME_RECORDS:
+                yield sequence, key, values
+            else:
+                for piece in _pieces(values):
+                    yield sequence, key, piece
 
     def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
-        return gauge.groups_fit(table, [value for _, value in probe], count)
+        values = [value for _, value in probe]
+        if self._combined:
+            return _pieces_fit(gauge, table, values, count)
+        return gauge.groups_fit(table, values, count)
 
     def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
-        return gauge.groups_fit(table, parts, count)
+        return _pieces_fit(gauge, table, parts, count)
 
     def _shrink(self, table: dict[Any, Any], gauge: Gauge) -> bool:
         return _move_large(self._file(), gauge, table.values(), [(table, key) for key in table])
 
     def _is_moved(self, value: Any) -> bool:
         return type(value) is SpilledValues
+
+
+def _pieces_fit(
+    gauge: Gauge, table: dict[Any, Any], pieces: list[list[Any]], count: int
+) -> bool:
+    """Asks the gauge about a table to which `count` lists like `pieces` came."""
+    sample = pieces[:64]
+    values = [value for piece in sample for value in piece[:64]]
+    num_values = sum(map(len, sample)) * count // len(sample)
+    return gauge.groups_fit(table, values, num_values)
 
 
 def _move_large(
@@ -201,14 +220,18 @@ class CoGrouper(SpillableTable):
                 groups = table[key] = [[] for _ in range(self._num_sources)]
             groups[source] += values
 
-    def _parts(self, value: Any) -> Iterable[Any]:
-        return ((i, piece) for i, values in enumerate(value) for piece in _pieces(values))
+    def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
+        for sequence, (key, groups) in zip(sequences, table.items()):  # noqa: B905
+            for source, values in enumerate(groups):
+                if values:
+                    for piece in _pieces(values):
+                        yield sequence, key, (source, piece)
 
     def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
         return gauge.groups_fit(table, [value for _, value in probe], count)
 
     def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
-        return gauge.groups_fit(table, parts, count)
+        return _pieces_fit(gauge, table, [values for _, values in parts], count)
 
     def _shrink(self, table: dict[Any, Any], gauge: Gauge) -> bool:
         places = [(groups, i) for groups in table.values() for i in range(self._num_sources)]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain, count, islice
 from operator import itemgetter
 from typing import Any
 
@@ -36,12 +36,9 @@ _MERGE_FRAME_BYTES = 1 << 16
 Entry = tuple[int, Any, Any]
 _sequence_of = itemgetter(0)
 
-
-def _bucket_of(key: Any, depth: int) -> int:
-    # Multiplying spreads the hashes of small ints over the bits that are used.
-    spread = hash(key) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
-    return spread >> (60 - 4 * depth) & (_FAN_OUT - 1)
-
+#: Multiplying spreads the hashes of small ints over the upper bits.
+_SPREAD = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
 
 class SpillableTable:
     """Base: a dict from keys to what subclasses make of the keys' records."""
@@ -68,9 +65,9 @@ class SpillableTable:
         """Adds pairs of a key and a part of what belongs to it."""
         raise NotImplementedError
 
-    def _parts(self, value: Any) -> Iterable[Any]:
-        """The parts of what belongs to a key, as they are written."""
-        return (value,)
+    def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
+        """The table as it is written, in parts that are not too large."""
+        return zip(sequences, table, table.values())  # noqa: B905
 
     def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
         """Asks the gauge; `probe` are some of the last `count` records."""
@@ -137,11 +134,7 @@ class SpillableTable:
     def _spill_table(self) -> None:
         table, self._table = self._table, {}
         first, self._sequence = self._sequence, self._sequence + len(table)
-        entries = (
-            (first + i, key, part)
-            for i, (key, value) in enumerate(table.items())
-            for part in self._parts(value)
-        )
+        entries = self._entries(count(first), table)
         for bucket, where in self._write_split(entries, 0):
             self._runs[bucket].append(where)
 
@@ -149,8 +142,10 @@ class SpillableTable:
         self, entries: Iterable[Entry], depth: int
     ) -> Iterator[tuple[int, SpillRange]]:
         buckets: list[list[Entry]] = [[] for _ in range(_FAN_OUT)]
+        shift = 60 - 4 * depth
         for entry in entries:
-            buckets[_bucket_of(entry[1], depth)].append(entry)
+            spread = hash(entry[1]) * _SPREAD & _MASK
+            buckets[spread >> shift & _FAN_OUT - 1].append(entry)
         for bucket, members in enumerate(buckets):
             if members:
                 yield bucket, self._file().append(dump_records(members))
@@ -219,11 +214,7 @@ class SpillableTable:
             for bucket, where in self._write_split(entries, depth):
                 runs[bucket].append(where)
 
-        write(
-            (sequence, key, part)
-            for sequence, (key, value) in zip(sequences.values(), table.items(), strict=True)
-            for part in self._parts(value)
-        )
+        write(self._entries(sequences.values(), table))
         table.clear()
         sequences.clear()
         self._reservation.release()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
 from minispark.plan.nodes import Aggregator
@@ -31,6 +31,7 @@ from minispark.storage.spill import SpillFile, SpillRange
 Partition = Callable[[Any], int]
 #: Records whose keys are placed at a time.
 _BATCH = 8192
+_BATCH_BYTES = 1 << 22
 
 
 def write_map_output(
@@ -147,19 +148,18 @@ def place(keys: Iterable[Any], partition: Partition, num_reducers: int) -> list[
     return [partition(k) % num_reducers for k in keys]
 
 
-def _place_error(keys: Iterable[Any], partition: Partition, error: Exception) -> Exception:
-    """What to raise when keys could not be placed: names the key to blame."""
-    if isinstance(error, PySparkException):
-        return error
-    for key in keys:
-        value = partition(key)
-        if not hasattr(value, "__index__"):
-            return PySparkTypeError(
-                f"The partition function must give an int; for the key {short_repr(key)} "
-                f"it gave {short_repr(value)} ({type(value).__name__})",
-                "NOT_INT",
-            )
-    return error
+def _raise_place_error(keys: Iterable[Any], partition: Partition, error: Exception) -> NoReturn:
+    """Raises what names the key that could not be placed, else `error` itself."""
+    if not isinstance(error, PySparkException):
+        for key in keys:
+            value = partition(key)
+            if not hasattr(value, "__index__"):
+                raise PySparkTypeError(
+                    f"The partition function must give an int; for the key {short_repr(key)} "
+                    f"it gave {short_repr(value)} ({type(value).__name__})",
+                    "NOT_INT",
+                ) from error
+    raise error
 
 
 def _write_combined(
@@ -206,7 +206,7 @@ def _flush_table(
                 keys[p].append(k)
                 values[p].append(v)
     except TypeError as error:
-        raise _place_error(table, partition, error) from error
+        _raise_place_error(table, partition, error)
     table.clear()
     for reduce_id in range(num_reducers):
         if is_group:
@@ -237,39 +237,34 @@ def _write_plain(
     num_reducers = output.num_reducers
     keys: list[list[Any]] = [[] for _ in range(num_reducers)]
     values: list[list[Any]] = [[] for _ in range(num_reducers)]
-    #: Records in `keys` and `values`, and about how many bytes each has.
-    pending, record_bytes = 0, 0
-    #: Records of the largest bucket at which buckets are written as frames.
-    iterator = iter(records)
+    #: Records in `keys` and `values`.
+    pending = 0
     size = 64
+    iterator = iter(records)
     while batch := list(islice(iterator, size)):
-        size = min(_BATCH, 4 * size)
-        record_bytes = max(1, estimate_bytes(batch, 60) // len(batch))
         try:
             placed = place([k for k, _ in batch], partition, num_reducers)
-        except (TypeError, ValueError) as error:
-            for record in batch:
-                _check_pair(record, partition, error)
-            raise _place_error([k for k, _ in batch], partition, error) from error
-        try:
             for p, (k, v) in zip(placed, batch, strict=True):
                 keys[p].append(k)
                 values[p].append(v)
-        except TypeError as error:
-            raise _place_error([k for k, _ in batch], partition, error) from error
+        except (TypeError, ValueError) as error:
+            for record in batch:
+                _check_pair(record, partition, error)
+            _raise_place_error([k for k, _ in batch], partition, error)
+        pending += len(batch)
         for p in set(placed):
             if len(keys[p]) >= FRAME_RECORDS:
                 pending -= len(keys[p])
                 output.add(p, keys[p], values[p])
                 keys[p], values[p] = [], []
-        pending += len(batch)
+        record_bytes = max(1, estimate_bytes(batch, 60) // len(batch))
         if not reservation.covers(pending * record_bytes + output.num_bytes):
             _flush_buckets(keys, values, output)
             pending = 0
             output.spill()
             reservation.release()
-        # Large records: fewer at a time.
-        size = max(1, min(size, (1 << 22) // record_bytes))
+        # Fewer at a time where records are large.
+        size = max(1, min(_BATCH, 4 * size, _BATCH_BYTES // record_bytes))
     _flush_buckets(keys, values, output)
 
 

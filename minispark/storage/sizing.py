@@ -15,7 +15,7 @@ from typing import Any
 #: Members of a nested container that are looked at.
 _NESTED_SAMPLE = 64
 _MAX_DEPTH = 12
-_LEAVES = (int, float, complex, str, bytes, bytearray, bool, type(None))
+_LEAVES = frozenset((int, float, complex, str, bytes, bytearray, bool, type(None)))
 #: Shared by the whole process: not part of any record.
 _SHARED = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
 
@@ -39,26 +39,34 @@ def _sampled(members: Sequence[Any], seen: set[int], depth: int) -> int:
 
 def _deep(value: Any, seen: set[int], depth: int) -> int:
     key = id(value)
-    if key in seen or isinstance(value, _SHARED):
+    if key in seen:
         return 0
     seen.add(key)
-    if isinstance(value, _LEAVES):
+    kind = type(value)
+    if kind in _LEAVES or depth >= _MAX_DEPTH:
         return _allocated(value)
+    depth += 1
+    if kind is tuple or kind is list:
+        return _allocated(value) + _sampled(value, seen, depth)
+    if kind is dict:
+        members = _sampled(list(value), seen, depth) + _sampled(list(value.values()), seen, depth)
+        return _allocated(value) + members
+    if isinstance(value, _SHARED):
+        return 0
+    return _deep_object(value, seen, depth)
+
+
+def _deep_object(value: Any, seen: set[int], depth: int) -> int:
     nbytes = getattr(value, "nbytes", None)
     if type(nbytes) is int:
         return nbytes + 112
-    if depth >= _MAX_DEPTH:
-        return _allocated(value)
     size = _allocated(value)
-    depth += 1
-    if isinstance(value, (list, tuple)):
-        size += _sampled(value, seen, depth)
-    elif isinstance(value, dict):
-        size += _sampled(list(value), seen, depth) + _sampled(list(value.values()), seen, depth)
-    elif isinstance(value, (set, frozenset)):
-        size += _sampled(list(value), seen, depth)
-    elif type(value).__module__.partition(".")[0] == "pandas":
+    if type(value).__module__.partition(".")[0] == "pandas":
         return size  # its own __sizeof__ is deep
+    if isinstance(value, dict):
+        size += _sampled(list(value), seen, depth) + _sampled(list(value.values()), seen, depth)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        size += _sampled(list(value), seen, depth)
     attributes = getattr(value, "__dict__", None)
     if type(attributes) is dict:
         size += _allocated(attributes)

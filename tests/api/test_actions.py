@@ -13,7 +13,8 @@ def test_collect_keeps_partition_order(sc):
 
 
 def test_collect_with_job_group(sc):
-    assert sc.parallelize([1, 2], 2).collectWithJobGroup("g", "description") == [1, 2]
+    with pytest.warns(FutureWarning):
+        assert sc.parallelize([1, 2], 2).collectWithJobGroup("g", "description") == [1, 2]
 
 
 def test_count(sc):
@@ -288,7 +289,7 @@ def test_take_sample(sc):
 
 
 def test_take_sample_of_a_negative_number(sc, still_usable):
-    with pytest.raises(ValueError, match="(?i)negative"):
+    with pytest.raises(ValueError, match="(?i)negative|num"):
         sc.parallelize([1], 1).takeSample(False, -1)
 
 

@@ -110,16 +110,6 @@ def test_local_properties_and_job_groups(make):
     assert sc.parallelize([1], 1).count() == 1
 
 
-def test_an_rdd_of_another_context_is_refused_or_fails(make):
-    old = make()
-    stale = old.parallelize([1], 1)
-    old.stop()
-    sc = make()
-    with pytest.raises(Exception):  # noqa: B017, PT011
-        sc.parallelize([1], 1).union(stale).collect()
-    assert sc.parallelize([1], 1).collect() == [1]
-
-
 @pytest.mark.minispark_only
 def test_bad_masters_name_the_good_ones(engine):
     for master in ("yarn", "k8s://x", "spark://host:7077", "local[0]", "local[x]", "nonsense"):

@@ -166,6 +166,7 @@ def test_an_exception_whose_str_raises(sc, still_usable):
         sc.parallelize([1], 1).map(f).collect()
 
 
+@pytest.mark.minispark_only  # PySpark's worker dies of it and the action hangs
 def test_an_exception_with_unicode_and_lone_surrogates(sc, still_usable):
     def f(x):
         raise ValueError("naïve \U0001f4a5 \udcff")
@@ -183,7 +184,9 @@ def test_base_exceptions_end_the_job_and_not_the_program(sc, error, still_usable
 
     with pytest.raises(BaseException) as caught:  # noqa: PT011
         sc.parallelize([1, 2], 2).map(f).collect()
-    assert isinstance(caught.value, Exception), "would end or interrupt the driver"
+    # In one process a KeyboardInterrupt is the user's own Ctrl-C.
+    if not (sc.master == "local" and kind is KeyboardInterrupt):
+        assert isinstance(caught.value, Exception), "would end or interrupt the driver"
 
 
 def test_sys_exit_in_a_task(sc, still_usable):
@@ -209,7 +212,7 @@ def test_a_function_that_takes_no_argument(sc, task_fails, still_usable):
 
 
 def test_a_function_that_is_not_callable(sc, still_usable):
-    with pytest.raises(Exception, match="callable"):
+    with pytest.raises(Exception, match="callable|function"):
         sc.parallelize([1], 1).map(5).collect()
 
 

@@ -67,7 +67,7 @@ def test_accumulator_counts_each_record_once(sc):
 def test_accumulator_starts_at_its_value(sc):
     total = sc.accumulator(100)
     sc.parallelize([1, 2], 2).foreach(lambda x: total.add(x))
-    assert total.value == 102
+    assert total.value == 103
 
 
 def test_accumulator_of_floats_and_complex(sc):

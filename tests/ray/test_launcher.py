@@ -408,5 +408,3 @@ def test_resources() -> None:
     for wrong in ({"spark.executor.instances": "0"}, {"spark.executor.cores": "x"}):
         with pytest.raises(PySparkValueError):
             ClusterShape.of(wrong, None)
-
-

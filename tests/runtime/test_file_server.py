@@ -379,5 +379,3 @@ def test_a_taken_port_makes_way_for_the_next(tmp_path: object) -> None:
         server.close()
         with pytest.raises(PySparkRuntimeError, match="free"):
             FileServer(str(tmp_path), SECRET, ("127.0.0.1", (port,)))
-
-

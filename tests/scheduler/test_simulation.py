@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pytest
 
@@ -42,7 +44,20 @@ class Box:
 
     node: NodeId
     tasks: list[Out] = field(default_factory=list)
-    blocks: dict[tuple[RddId, int], object] = field(default_factory=dict)
+    blocks: dict[tuple[RddId, int], Value] = field(default_factory=dict)
+
+
+class Value(NamedTuple):
+    """A computed partition: a digest of all it was made of, and which random runs."""
+
+    digest: int
+    drawn: frozenset[tuple[ShuffleId | None, int, int]] = frozenset()
+
+    @classmethod
+    def of(cls, what: tuple[object, ...], inputs: Iterable[Value]) -> Value:
+        values = tuple(inputs)
+        drawn = frozenset().union(*(v.drawn for v in values))
+        return cls(hash((what, tuple(v.digest for v in values))), drawn)
 
 
 class Missing(Exception):
@@ -74,17 +89,17 @@ class World:
         self.timer: float | None = None
         self.boxes: dict[ExecutorId, Box] = {}
         self.late: list[ev.Event] = []
-        self.files: dict[tuple[NodeId, ShuffleId, int, int], object] = {}
-        self.disk: dict[tuple[NodeId, RddId, int], object] = {}
+        self.files: dict[tuple[NodeId, ShuffleId, int, int], Value] = {}
+        self.disk: dict[tuple[NodeId, RddId, int], Value] = {}
         self.names = 0
         self.shuffles: dict[ShuffleId, StageSpec] = {}
         self.shuffles_ever: dict[ShuffleId, StageSpec] = {}
-        self.truth: dict[object, object] = {}
+        self.truth: dict[object, Value] = {}
         self.jobs: dict[JobId, JobSpec] = {}
-        self.results: dict[JobId, dict[int, object]] = {}
+        self.results: dict[JobId, dict[int, Value]] = {}
         self.ended: dict[JobId, str] = {}
         self.asked_to_end: set[JobId] = set()
-        self.values: dict[int, object] = {}
+        self.values: dict[int, Value] = {}
         self.answers: dict[int, int] = {}
         self.errors: dict[object, int] = {}
         self.to_kill: list[ExecutorId] = []
@@ -156,28 +171,21 @@ class World:
         self.boxes[name] = Box(node)
         self.send(ev.ExecutorAdded(ExecutorInfo(name, node, self.cores)))
 
-    def compute(self, out: Out, box: Box) -> tuple[object, list[ev.BlockUpdate]]:
+    def compute(self, out: Out, box: Box) -> tuple[Value, list[ev.BlockUpdate]]:
         """What the task computes of what it finds; raises `Missing`."""
         updates: list[ev.BlockUpdate] = []
         partition = out.launch.partition
         spec = out.spec
 
-        def read(point: Point) -> object:
+        def read(point: Point) -> Value:
             if isinstance(point, ShufflePoint):
-                shuffle = point.shuffle_id
-                if shuffle not in out.locations:
-                    raise Missing(shuffle, ())
-                keys = [(node, shuffle, m, a) for m, a, node in out.locations[shuffle]]
-                gone = tuple((m, a) for node, s, m, a in keys if (node, s, m, a) not in self.files)
-                if gone:
-                    raise Missing(shuffle, gone)
-                return (shuffle, tuple(self.files[key] for key in keys))
+                return self.fetch(out, point.shuffle_id)
             key = (point.rdd_id, partition)
             if key in box.blocks:
                 return box.blocks[key]
             if (box.node, *key) in self.disk:
                 return self.disk[(box.node, *key)]
-            value = ("rdd", point.rdd_id, tuple(map(read, spec.behind[point.rdd_id])))
+            value = Value.of(("rdd", point.rdd_id), map(read, spec.behind[point.rdd_id]))
             in_memory = self.rng.random() < 0.7
             if in_memory:
                 box.blocks[key] = value
@@ -188,25 +196,34 @@ class World:
 
         inputs = tuple(map(read, spec.reads))
         self.runs += 1
-        draw = self.runs if spec.is_indeterminate else 0
-        return hash((spec.shuffle_id or -1, partition, inputs, draw)), updates
+        value = Value.of((spec.shuffle_id or -1, partition), inputs)
+        if spec.is_indeterminate:
+            drawn = (spec.shuffle_id, partition, self.runs)
+            value = Value(value.digest, value.drawn | {drawn})
+        return value, updates
 
-    def truth_of(self, spec: StageSpec, partition: int) -> object:
+    def fetch(self, out: Out, shuffle: ShuffleId) -> Value:
+        if shuffle not in out.locations:
+            raise Missing(shuffle, ())
+        keys = [(node, shuffle, m, a) for m, a, node in out.locations[shuffle]]
+        gone = tuple((m, a) for node, s, m, a in keys if (node, s, m, a) not in self.files)
+        if gone:
+            raise Missing(shuffle, gone)
+        return Value.of(("shuffle", shuffle), [self.files[key] for key in keys])
+
+    def truth_of(self, spec: StageSpec, partition: int) -> Value:
         """What the task computes when nothing is ever lost."""
 
-        def read(point: Point) -> object:
+        def read(point: Point) -> Value:
             if isinstance(point, ShufflePoint):
                 up = self.shuffles_ever[point.shuffle_id]
-                return (
-                    point.shuffle_id,
-                    tuple(self.truth_of(up, m) for m in range(up.num_partitions)),
-                )
-            return ("rdd", point.rdd_id, tuple(map(read, spec.behind[point.rdd_id])))
+                maps = [self.truth_of(up, m) for m in range(up.num_partitions)]
+                return Value.of(("shuffle", point.shuffle_id), maps)
+            return Value.of(("rdd", point.rdd_id), map(read, spec.behind[point.rdd_id]))
 
         key = (spec.shuffle_id or id(spec), partition)
         if key not in self.truth:
-            inputs = tuple(map(read, spec.reads))
-            self.truth[key] = hash((spec.shuffle_id or -1, partition, inputs, 0))
+            self.truth[key] = Value.of((spec.shuffle_id or -1, partition), map(read, spec.reads))
         return self.truth[key]
 
     # -- events ---------------------------------------------------------------
@@ -268,9 +285,12 @@ class World:
         """Every answer is what an undisturbed run gives; one run of what is random."""
         got = self.results[job.job_id]
         assert set(got) == set(range(len(job.partitions))), "results are missing"
-        if not any(s.is_indeterminate for s in job.stages):
-            for index, partition in enumerate(job.partitions):
-                assert got[index] == self.truth_of(job.final, partition), "a wrong answer"
+        drawn: dict[object, int] = {}
+        for index, partition in enumerate(job.partitions):
+            truth = self.truth_of(job.final, partition)
+            assert got[index].digest == truth.digest, "a wrong answer"
+            for shuffle, map_id, run in got[index].drawn:
+                assert drawn.setdefault((shuffle, map_id), run) == run, "two runs are mixed"
 
     def check_failure(self, job_id: JobId, failure: cmd.Failure) -> None:
         if failure.kind == "cancelled":
@@ -313,9 +333,8 @@ class World:
         if out.is_cancelled and rng.random() < 0.7:
             self.send(ev.TaskKilled(task_id))
             return
-        who = (out.launch.shuffle_id or out.launch.job_id, out.launch.partition)
         if self.faulty and rng.random() < 0.04:
-            self.errors[who] = self.errors.get(who, 0) + 1
+            self.count_error(out)
             self.send(ev.TaskFailed(task_id, "boom", counts=rng.random() < 0.9))
             return
         try:
@@ -328,7 +347,12 @@ class World:
         self.send(self.success(out, name, box, value))
         assert self.answers.get(task_id, 0) <= 1, "a success was answered twice"
 
-    def success(self, out: Out, name: ExecutorId, box: Box, value: object) -> ev.TaskSucceeded:
+    def count_error(self, out: Out) -> None:
+        launch = out.launch
+        who = (launch.shuffle_id or launch.job_id, out.spec.is_barrier or launch.partition)
+        self.errors[who] = self.errors.get(who, 0) + 1
+
+    def success(self, out: Out, name: ExecutorId, box: Box, value: Value) -> ev.TaskSucceeded:
         launch = out.launch
         self.values[launch.task_id] = value
         self.answers.setdefault(launch.task_id, 0)
@@ -349,8 +373,7 @@ class World:
         box = self.boxes.pop(name)
         for out in box.tasks:
             launch = out.launch
-            who = (launch.shuffle_id or launch.job_id, launch.partition)
-            self.errors[who] = self.errors.get(who, 0) + 1
+            self.count_error(out)
             if self.rng.random() < 0.5:  # it had just finished; its message is under way
                 self.late.append(ev.TaskSucceeded(launch.task_id, None))
             elif launch.reads:

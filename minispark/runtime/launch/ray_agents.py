@@ -1,8 +1,8 @@
 """Driver side of the node agents: started on demand, watched, judged dead.
 
 An agent is *starting* until it described itself, then *ready*. A heartbeat
-thread pings the file servers of ready agents; several misses make an agent
-*suspect*: Ray is asked whether the node lives and the agent is asked to
+thread pings the file servers of ready agents; a miss makes an agent
+*suspect*: Ray is asked whether the node lives and the agent, by way of Ray, to
 describe itself again. A restarted agent answers with a new address and
 incarnation and is ready again: its files are still there. When the patience
 ends first, or Ray says that the node is dead, the node is lost for good.
@@ -33,6 +33,9 @@ Failed = Callable[[str], None]
 
 #: How long a first agent may take to start.
 _START_S = 60.0
+#: How long its restart may take while its machine answers; Ray needs 1.5 s on a
+#: calm machine, and finds a dead raylet by itself in 3 to 14 s.
+_RESTART_S = 20.0
 _STOP_S = 5.0
 
 
@@ -174,9 +177,7 @@ class Agents:
                 agent.why = reason_of(error)
             else:
                 # Being restarted: ask again, without a busy loop.
-                timer = threading.Timer(
-                    0.2, self._post, args=(partial(self._ask_again, agent),)
-                )
+                timer = threading.Timer(0.2, self._post, args=(partial(self._ask_again, agent),))
                 timer.daemon = True
                 timer.start()
             return
@@ -201,12 +202,12 @@ class Agents:
         if agent.state == "suspect" and not self._stopped.is_set():
             self._describe(agent)
 
-    def _suspect(self, agent: _Agent, why: str) -> None:
+    def _suspect(self, agent: _Agent, why: str, patience: float) -> None:
         if agent.state != "ready":
             return
         agent.state = "suspect"
         agent.why = why
-        agent.deadline = time.monotonic() + self._interval * (self._misses - 1)
+        agent.deadline = time.monotonic() + patience
         self.next_check = min(self.next_check, time.monotonic())
         self._describe(agent)
 
@@ -228,11 +229,14 @@ class Agents:
                 continue
             try:
                 incarnation = ping(node.address, self._secret, self._interval)
-            except ConnectionRefusedError:
-                # Nobody listens there: the process is gone, no need to ask thrice.
-                self._post(partial(self._suspect, agent, "its agent is gone"))
+            except (ConnectionRefusedError, ConnectionResetError):
+                # Its machine answers, so only the process is gone.
+                why, patience = "its agent ended and was not restarted", _RESTART_S
             except (OSError, EOFError) as error:
-                self._post(partial(self._suspect, agent, f"its agent is silent: {error}"))
+                why = f"its agent is silent: {error}"
+                patience = self._interval * (self._misses - 1)
             else:
-                if incarnation != node.incarnation:
-                    self._post(partial(self._suspect, agent, "its agent was restarted"))
+                if incarnation == node.incarnation:
+                    continue
+                why, patience = "its agent was restarted and does not answer", _RESTART_S
+            self._post(partial(self._suspect, agent, why, patience))

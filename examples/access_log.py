@@ -27,8 +27,10 @@ from generate_logs import generate
 from minispark import SparkContext
 
 COMBINED = re.compile(
-    r"(\S+) (\S+) (\S+) \[(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):\d\d:\d\d [+-]\d{4}\] "
-    r'"(\S+) (\S+) [^"]*" (\d{3}) (\d+|-) "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"\s*$'
+    r"(\S+) \S+ \S+ \[(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d):\d\d:\d\d [+-]\d{4}\] "
+    r'"(\S+) (\S+) [^"]*" (\d{3}) (\d+|-) '
+    # Referrer and browser: quoted, with escaped quotes in them.
+    r'"[^"\\]*(?:\\.[^"\\]*)*" "[^"\\]*(?:\\.[^"\\]*)*"\s*$'
 )
 MONTH_NAMES = "JanFebMarAprMayJunJulAugSepOctNovDec"
 MONTHS = {MONTH_NAMES[3 * i : 3 * i + 3]: f"{i + 1:02d}" for i in range(12)}
@@ -62,7 +64,7 @@ def parse(line: str) -> Request | None:
     match = COMBINED.match(line)
     if match is None:
         return None
-    host, _, _, day, month, year, hour, method, url, status, size, _, _ = match.groups()
+    host, day, month, year, hour, method, url, status, size = match.groups()
     if month not in MONTHS:
         return None
     return Request(

@@ -88,7 +88,10 @@ def _explain(obj: object, where: str, error: Exception) -> PySparkException:
             "CLOSURE_TOO_DEEP",
             {"path": path},
         )
-    found = _Search().find(obj)
+    try:
+        found = _Search().find(obj)
+    except Exception:  # a part's own methods may raise; the pickler's error is what counts
+        found = None
     labels, culprit, cause = found if found else ((), obj, error)
     path = " -> ".join(labels)
     if isinstance(cause, PySparkException):

@@ -39,6 +39,7 @@ from minispark.kernels.splits import (
 from minispark.kernels.text import read_binary, read_records, read_text, read_whole_text
 from minispark.plan.capture import capture
 from minispark.plan.nodes import AlignedUnion, Node, Source, Union
+from minispark.plan.spec import Point
 from minispark.rdd.rdd import RDD
 from minispark.runtime.accumulators import Accumulator, AccumulatorParam, param_for
 from minispark.runtime.broadcast import Broadcast

@@ -135,13 +135,17 @@ class _TaskFails:
         return self._on_pyspark(kinds, match) if ON_PYSPARK else self._on_minispark(kinds, match)
 
     @contextmanager
-    def _on_pyspark(self, kinds: tuple[type[BaseException], ...], match: str | None) -> Iterator[Any]:
+    def _on_pyspark(
+        self, kinds: tuple[type[BaseException], ...], match: str | None
+    ) -> Iterator[Any]:
         with pytest.raises(Exception, match=match) as caught:
             yield caught
         assert any(kind.__name__ in str(caught.value) for kind in kinds)
 
     @contextmanager
-    def _on_minispark(self, kinds: tuple[type[BaseException], ...], match: str | None) -> Iterator[Any]:
+    def _on_minispark(
+        self, kinds: tuple[type[BaseException], ...], match: str | None
+    ) -> Iterator[Any]:
         errors = importlib.import_module("minispark.errors")
         with pytest.raises(kinds, match=match) as caught:
             yield caught

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections import defaultdict
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 # -- per key ---------------------------------------------------------------------
@@ -81,7 +81,9 @@ def first_records(num: int, _index: int, records: Iterator[Any]) -> list[Any]:
 
 def count_records(_index: int, records: Iterator[Any]) -> int:
     """The number of records."""
-    return sum(1 for _ in records)
+    numbers = count()
+    deque(zip(records, numbers), maxlen=0)  # drains at the speed of C
+    return next(numbers)
 
 
 def sum_records(_index: int, records: Iterator[Any]) -> Any:
@@ -151,10 +153,7 @@ def merge_dict(
 
 def counted(_index: int, records: Iterator[Any]) -> dict[Any, int]:
     """How often each record occurs."""
-    counts: dict[Any, int] = defaultdict(int)
-    for record in records:
-        counts[record] += 1
-    return counts
+    return dict(Counter(records))
 
 
 def each(f: Callable[[Any], Any], _index: int, records: Iterator[Any]) -> None:

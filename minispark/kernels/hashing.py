@@ -28,11 +28,10 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import PurePath
-from reprlib import Repr
-from typing import Any, NoReturn
+from typing import Any
 from uuid import UUID
 
-from minispark.errors import PySparkTypeError
+from minispark.kernels.hasherrors import NoPortableHash, refuse
 from minispark.kernels.siphash import seed0_hash
 
 __all__ = ["HASH_PROBE", "hash_is_seeded", "portable_hash"]
@@ -131,22 +130,13 @@ else:
         return _hash_key(x)
 
 
-class _NoPortableHash(Exception):
-    """Carries the innermost culprit to the place that knows the whole key."""
-
-    def __init__(self, culprit: object, why: str) -> None:
-        super().__init__(why)
-        self.culprit = culprit
-        self.why = why
-
-
 def _hash_key(x: object) -> int:
     if type(x) is float:
         return hash(x) if x == x else 0
     try:
-        return _hash_nested(x)
-    except _NoPortableHash as e:
-        _refuse(x, e)
+        return _hash_pyspark_tuple(x) if isinstance(x, tuple) else _stable_hash(x)
+    except NoPortableHash as e:
+        refuse(x, e)
 
 
 def _hash_nested(x: object) -> int:
@@ -174,6 +164,8 @@ def _stable_hash(x: object) -> int:
     """What `hash(x)` is under seed 0, with `None` and NaN as 0."""
     rule = _rules.get(type(x))
     if rule is None:
+        if len(_rules) >= _MAX_RULES:
+            _rules.clear()
         rule = _rules[type(x)] = _find_rule(type(x))
     return rule(x)
 
@@ -203,6 +195,13 @@ def _hash_time(x: Any) -> int:
     if x.utcoffset() is not None:
         return hash(x)
     return seed0_hash(x.replace(fold=0).__reduce_ex__(2)[1][0])
+
+
+def _hash_timestamp(x: Any) -> int:
+    """pandas' Timestamp: as a datetime unless it has nanoseconds; NaT is not equal to itself."""
+    if x != x:
+        return 0
+    return hash(x) if x.nanosecond else _hash_time(x.to_pydatetime())
 
 
 def _hash_none(x: None) -> int:
@@ -252,18 +251,19 @@ def _plain_or_raise(x: object) -> int:
     try:
         return hash(x)
     except (TypeError, ValueError) as e:  # ValueError: a writable memoryview
-        raise _NoPortableHash(x, str(e)) from e
+        raise NoPortableHash(x, str(e)) from e
 
 
 def _address(x: object) -> int:
-    raise _NoPortableHash(
+    raise NoPortableHash(
         x,
         "its hash is its address, which differs in every process; give its class"
         " __eq__ and __hash__, or use a key of plain values",
     )
 
 
-#: The rule of each type met so far; grows by one entry for each class of keys.
+_MAX_RULES = 10_000
+#: The rule of each type met so far.
 _rules: dict[type, Callable[[Any], int]] = {}
 
 #: Rules by the method that gives the hash, so that subclasses inherit them.
@@ -301,8 +301,11 @@ def _find_rule(t: type) -> Callable[[Any], int]:
             return rule
     if issubclass(t, PurePath):
         return _hash_path
-    if t.__module__.partition(".")[0] == "numpy":
+    package = t.__module__.partition(".")[0]
+    if package == "numpy":
         return _numpy_rule(t)
+    if package == "pandas" and issubclass(t, datetime):
+        return _hash_timestamp
     if isinstance(method, types.FunctionType):
         return _rebound(method)
     return _plain_or_raise
@@ -337,7 +340,7 @@ def _rebound(method: types.FunctionType) -> Callable[[Any], int]:
         try:
             return _truncated(portable(x))
         except TypeError as e:
-            raise _NoPortableHash(x, str(e)) from e
+            raise NoPortableHash(x, str(e)) from e
 
     return rule
 
@@ -364,33 +367,6 @@ def _truncated(h: int) -> int:
     if -(1 << 63) <= h < 1 << 63:
         return -2 if h == -1 else h
     return hash(h)
-
-
-def _refuse(key: object, e: _NoPortableHash) -> NoReturn:
-    short = Repr()
-    short.maxstring = short.maxother = 120
-    try:
-        text = short.repr(key)
-    except Exception as broken:
-        text = f"<{type(key).__qualname__} whose repr raises {type(broken).__name__}>"
-    name = _name(type(e.culprit))
-    inside = f" has inside it an object of type {name}" if e.culprit is not key else ""
-    raise PySparkTypeError(
-        f"The key {text} of type {_name(type(key))}{inside} that cannot be placed in a"
-        f" partition: {e.why}."
-        if inside
-        else f"The key {text} of type {name} cannot be placed in a partition: {e.why}.",
-        "UNHASHABLE_KEY",
-        {"key": text, "type": name},
-    ) from (e.__cause__ or None)
-
-
-def _name(t: type) -> str:
-    return (
-        t.__qualname__
-        if t.__module__ in ("builtins", "__main__")
-        else (f"{t.__module__}.{t.__qualname__}")
-    )
 
 
 #: What a process reports to be compared: differs where hashing differs (SipHash13

@@ -31,7 +31,11 @@ def _is_empty(values: Iterable[Any]) -> bool:
 
 def inner(groups: Groups) -> Iterator[tuple[Any, Any]]:
     """Every left value with every right one."""
-    return _pairs(*groups)
+    left, right = groups
+    # `_pairs`, spelled out: this is called once per key of every join.
+    if type(left) is list and type(right) is list:
+        return product(left, right)
+    return ((v, w) for v in left for w in right)
 
 
 def left_outer(groups: Groups) -> Iterator[tuple[Any, Any]]:

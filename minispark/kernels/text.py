@@ -107,7 +107,8 @@ def _blocks(stream: ByteReader, start: int, left: int) -> Iterator[bytes]:
     line = b"".join(unfinished)
     is_ended = bool(held)
     if left <= 0 and line and not is_ended:
-        line += _rest_of_line(stream)
+        rest, is_ended = _rest_of_line(stream)
+        line += rest
     if at_file_start and line.startswith(_BOM):
         line = line[len(_BOM) :]
     if line or is_ended:
@@ -118,15 +119,16 @@ def _without_bom(block: bytes) -> bytes:
     return block[len(_BOM) :] if block.startswith(_BOM) else block
 
 
-def _rest_of_line(stream: ByteReader) -> bytes:
+def _rest_of_line(stream: ByteReader) -> tuple[bytes, bool]:
+    """What is left of a line, and whether it has an end besides the file's."""
     parts: list[bytes] = []
     while chunk := stream.read(_TAIL_BYTES):
         ends = [i for i in (chunk.find(b"\n"), chunk.find(b"\r")) if i >= 0]
         if ends:
             parts.append(chunk[: min(ends)])
-            break
+            return b"".join(parts), True
         parts.append(chunk)
-    return b"".join(parts)
+    return b"".join(parts), False
 
 
 def decode(data: bytes) -> str:

@@ -44,12 +44,16 @@ def explain(node: Node, exists: Exists = _nothing_exists) -> str:
         exchanges.extend(_explain_stage(parent, exists, lines))
         n = exchange.partitioner.numPartitions
         combined = ", combined before writing" if exchange.map_side_combine else ""
-        lines.append(f"  write shuffle {exchange.shuffle_id}: {n} partitions{combined}")
+        lines.append(f"  write shuffle {exchange.shuffle_id}: {_counted(n, 'partition')}{combined}")
     return "\n".join(lines)
 
 
 def _tasks(node: Node) -> str:
-    return "1 task" if node.num_partitions == 1 else f"{node.num_partitions} tasks"
+    return _counted(node.num_partitions, "task")
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _explain_stage(root: Node, exists: Exists, lines: list[str]) -> Iterator[Exchange]:
@@ -82,7 +86,7 @@ def _explain_input(node: Node, exists: Exists, lines: list[str]) -> Iterator[Exc
             f"  read kept RDD[{node.id}]: all partitions exist, what leads to it is skipped"
         )
     elif isinstance(node, Source):
-        lines.append(f"  read {made}: {node.num_partitions} splits")
+        lines.append(f"  read {made}: {_counted(node.num_partitions, 'split')}")
     elif isinstance(node, Shuffle):
         yield node.exchange
         doing = "combined" if node.exchange.aggregator else "placed by key"
@@ -97,7 +101,7 @@ def _explain_input(node: Node, exists: Exists, lines: list[str]) -> Iterator[Exc
                 lines.append(f"  {made}: no shuffle of {describe(source)}, its partitioner fits")
     else:
         parents = ", ".join(f"RDD[{p.id}]" for p in node.parents)
-        lines.append(f"  {made} of {parents}: {node.num_partitions} partitions")
+        lines.append(f"  {made} of {parents}: {_counted(node.num_partitions, 'partition')}")
 
 
 def _is_read(node: Node, exists: Exists) -> bool:

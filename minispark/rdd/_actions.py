@@ -6,8 +6,10 @@ the results together in the order of the partitions.
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -57,13 +59,21 @@ class _ActionOps(_JoinOps[T_co]):
     ) -> list[T]:
         """`collect`, as a job of the given group.
 
-        Action. The thread's own group is as before afterwards.
+        Action. Deprecated, as in PySpark: use `SparkContext.setJobGroup` in the thread.
 
         Examples
         --------
-        >>> sc.parallelize([1, 2]).collectWithJobGroup("group", "an example")
+        >>> import warnings
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")
+        ...     sc.parallelize([1, 2]).collectWithJobGroup("group", "an example")
         [1, 2]
         """
+        warnings.warn(
+            "collectWithJobGroup is deprecated; call sc.setJobGroup() in the thread instead",
+            FutureWarning,
+            stacklevel=2,
+        )
         keys = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
         before = [(key, self.ctx.getLocalProperty(key)) for key in keys]
         self.ctx.setJobGroup(groupId, description, interruptOnCancel)
@@ -263,7 +273,8 @@ class _ActionOps(_JoinOps[T_co]):
         """
         arguments.a_callable("op", op)
         parts = self._run(partial(aggregate.folded, zeroValue, op))
-        return functools.reduce(op, parts, zeroValue)
+        # The operator may change its first argument; the caller's value stays.
+        return functools.reduce(op, parts, copy.deepcopy(zeroValue))
 
     def aggregate(
         self: _ActionOps[T],
@@ -284,7 +295,7 @@ class _ActionOps(_JoinOps[T_co]):
         """
         arguments.callables(seqOp=seqOp, combOp=combOp)
         parts = self._run(partial(aggregate.folded, zeroValue, seqOp))
-        return functools.reduce(combOp, parts, zeroValue)
+        return functools.reduce(combOp, parts, copy.deepcopy(zeroValue))
 
     def treeAggregate(
         self: _ActionOps[T],

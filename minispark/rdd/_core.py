@@ -360,6 +360,16 @@ class _Core(Generic[T_co]):
         checkpoint = self._node.info.checkpoint
         return checkpoint.directory if checkpoint is not None and checkpoint.done else None
 
+    def cleanShuffleDependencies(self, blocking: bool = False) -> None:
+        """A hint that needs nothing done.
+
+        The files of a shuffle are removed when no RDD that reads them is left.
+
+        Examples
+        --------
+        >>> sc.parallelize([1]).distinct().cleanShuffleDependencies()
+        """
+
     # -- explanation -----------------------------------------------------------
 
     def toDebugString(self) -> bytes | None:
@@ -383,4 +393,4 @@ class _Core(Generic[T_co]):
           read parallelize: 2 splits...
           fused in one loop: map, filter...
         """
-        print(explain(self._node))
+        print(explain(self._node, self.ctx._exists))

@@ -50,7 +50,7 @@ class RDD(_OutputOps[T_co]):
     Kept
         `cache` `persist` `unpersist` `is_cached` `getStorageLevel` `checkpoint`
         `localCheckpoint` `isCheckpointed` `is_checkpointed` `isLocallyCheckpointed`
-        `getCheckpointFile`
+        `getCheckpointFile` `cleanShuffleDependencies`
     About it
         `context` `id` `name` `setName` `toDebugString` `explain` `getResourceProfile`
     Not available

@@ -26,7 +26,7 @@ import cloudpickle
 
 from minispark.errors import PySparkRuntimeError
 from minispark.ids import AccumulatorId, ExecutorId, JobId, NodeId, RddId, ShuffleId, TaskId
-from minispark.plan.spec import JobSpec
+from minispark.plan.spec import JobSpec, Point, ShufflePoint
 from minispark.plan.stages import StageGraph, source_partitions
 from minispark.runtime.accumulators import Accumulator
 from minispark.runtime.boot import NodeInfo

@@ -351,13 +351,10 @@ def _listen(bind: str | tuple[str, Sequence[int]]) -> socket.socket:
         return listener
     host, ports = bind
     family = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0][0]
-    last: OSError | None = None
     for port in ports:
-        try:
+        with contextlib.suppress(OSError):
             return socket.create_server((host, port), family=family, backlog=128)
-        except OSError as error:
-            last = error
-    raise PySparkRuntimeError(f"no port of {list(ports)[:3]}… is free at {host}: {last}")
+    raise PySparkRuntimeError(f"none of the ports {ports} is free at {host}")
 
 
 def _inside(path: str) -> str:

@@ -37,6 +37,8 @@ class BlockTracker:
 
     def __init__(self) -> None:
         self._rdds: dict[RddId, dict[int, _Block]] = {}
+        #: Grows with every block that lost its last holder.
+        self.num_losses = 0
         self._by_executor: dict[ExecutorId, dict[BlockKey, None]] = {}
         self._by_node: dict[NodeId, dict[BlockKey, None]] = {}
 
@@ -97,6 +99,7 @@ class BlockTracker:
 
     def forget(self, rdd_id: RddId) -> None:
         """Removes every block of an RDD."""
+        self.num_losses += 1
         for partition, entry in self._rdds.pop(rdd_id, {}).items():
             for executor_id in entry.executors:
                 self._by_executor[executor_id].pop((rdd_id, partition), None)
@@ -108,6 +111,7 @@ class BlockTracker:
         entry = partitions[block[1]]
         if entry.executors or entry.nodes:
             return False
+        self.num_losses += 1
         del partitions[block[1]]
         if not partitions:
             del self._rdds[block[0]]

@@ -26,6 +26,9 @@ class Dispatcher:
     def run(self, now: float) -> None:
         """Launches what can be launched now."""
         state = self.state
+        if state.is_doubtful:
+            state.is_doubtful = False
+            self.lifecycle.recheck(now)
         if not state.ready:
             state.touched.clear()
             return
@@ -96,9 +99,10 @@ class Dispatcher:
         """What is left prefers busy executors: wait a little, then run anywhere."""
         state = self.state
         tasks = stage.tasks
-        wait = state.config.locality_wait_s
+        # Shuffle input is fetched from files anyway: preferred, not waited for.
+        wait = state.config.locality_wait_s if stage.spec.blocks else 0.0
         mean = tasks.mean_s
-        if mean is not None and mean > wait:
+        if mean is not None and mean * len(tasks.pending) > wait * tasks.num_places:
             wait = 0.0  # the preferred ones will not be free in time
         if now < tasks.local_since_s + wait:
             if tasks.wake_s <= now:

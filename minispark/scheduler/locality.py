@@ -19,8 +19,9 @@ from minispark.scheduler.task_set import NO_PREFERENCE, Preference
 
 #: Map outputs times reducers beyond which sizes are not summed up (time in the driver).
 _MAX_SIZES = 200_000
-#: A node matters when it has at least this share of a task's shuffle input.
-_MIN_SHARE = 0.2
+#: A node matters when it has so many times the share it would have if the
+#: shuffle input were spread evenly.
+_MIN_FACTOR = 1.5
 
 
 def preferences(
@@ -30,7 +31,8 @@ def preferences(
     if len(executors) < 2 or stage.spec.is_barrier:
         return None
     block_lists = stage.spec.blocks
-    heavy = _heavy_nodes(stage, outputs) if executors.num_nodes > 1 else {}
+    num_nodes = executors.num_nodes
+    heavy = _heavy_nodes(stage, outputs, num_nodes) if num_nodes > 1 else {}
     if not heavy and not any(blocks.num_blocks(rdd) for rdd in stage.spec.behind):
         return None
 
@@ -46,7 +48,7 @@ def preferences(
     return prefer
 
 
-def _heavy_nodes(stage: Stage, outputs: MapOutputs) -> dict[int, NodeId]:
+def _heavy_nodes(stage: Stage, outputs: MapOutputs, num_nodes: int) -> dict[int, NodeId]:
     """By reduce partition: the node with most of its shuffle input."""
     spec = stage.spec
     totals: list[dict[NodeId, float]] = [{} for _ in range(spec.num_partitions)]
@@ -68,6 +70,7 @@ def _heavy_nodes(stage: Stage, outputs: MapOutputs) -> dict[int, NodeId]:
     for partition, by_node in enumerate(totals):
         if by_node:
             node_id = max(by_node, key=lambda n: by_node[n])
-            if by_node[node_id] >= _MIN_SHARE * sum(by_node.values()):
+            even = sum(by_node.values()) / num_nodes
+            if by_node[node_id] >= _MIN_FACTOR * even:
                 heavy[partition] = node_id
     return heavy

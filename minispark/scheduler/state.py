@@ -38,6 +38,8 @@ class SchedulerState:
         self.forgotten: set[ShuffleId] = set()
         #: Executors whose load changed in this event: candidates for prefetching.
         self.touched: list[Executor] = []
+        #: A stage got a task back after something was lost: it may have to wait.
+        self.is_doubtful = False
         self.stopped: str | None = None
         self.exhausted: str | None = None
         #: Since when there has been no executor at all; None when there is one.
@@ -95,7 +97,7 @@ class SchedulerState:
         copy: bool = False,
     ) -> None:
         """Sends one attempt of a task; the index is no longer pending."""
-        if stage.reads_at != self.map_outputs.num_losses:
+        if stage.reads_at != self.num_losses:
             self.refresh_reads(stage)
         task_id = TaskId(self._next_task)
         self._next_task += 1
@@ -136,7 +138,12 @@ class SchedulerState:
         """What a task finds no cached block for it must read whole, or not at all."""
         is_complete = self.map_outputs.is_complete
         stage.reads = tuple(s for s in stage.shuffles if is_complete(s))
-        stage.reads_at = self.map_outputs.num_losses
+        stage.reads_at = self.num_losses
+
+    @property
+    def num_losses(self) -> int:
+        """Changes whenever an input that was there is gone."""
+        return self.map_outputs.num_losses + self.blocks.num_losses
 
     def cancel(self, attempt: TaskAttempt, reason: str, now: float) -> None:
         """Nobody wants the attempt any more; its core stays busy until it answers."""
@@ -185,6 +192,8 @@ class SchedulerState:
     def put_back(self, stage: Stage, index: int, avoid: Executor | None = None) -> None:
         """A task of a stage in any state has to run again."""
         stage.tasks.put_back(index, avoid.id if avoid else None)
+        if stage.reads_at != self.num_losses:
+            self.is_doubtful = True
         self.update_ready(stage)
 
     def update_ready(self, stage: Stage) -> None:

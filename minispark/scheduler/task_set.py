@@ -186,6 +186,11 @@ class TaskSet:
             insort(self.durations, duration_s)
 
     @property
+    def num_places(self) -> int:
+        """Executors, or nodes, that pending tasks like."""
+        return max(len(self._by_executor), len(self._by_node), 1)
+
+    @property
     def mean_s(self) -> float | None:
         """Mean duration of the stage's tasks so far; None before the first."""
         return self.total_s / self.num_timed if self.num_timed else None

@@ -55,9 +55,15 @@ class Gauge:
         self.record_bytes += estimate_bytes(probe) / len(probe) * count
         return self._covers(int(self.record_bytes), count)
 
-    def groups_fit(self, table: dict[Any, Any], values: Sequence[Any], count: int) -> bool:
-        """The same for a dict of lists of values, of which `values` is a sample."""
-        self.record_bytes += estimate_bytes(values[:_SAMPLE]) / min(len(values), _SAMPLE) * count
+    def groups_fit(
+        self, table: dict[Any, Any], values: Sequence[Any], count: int, num_values: int
+    ) -> bool:
+        """The same for a dict of lists, to which `count` records brought `num_values`.
+
+        `values` is a sample of the values.
+        """
+        sample = values[:_SAMPLE]
+        self.record_bytes += estimate_bytes(sample) / max(len(sample), 1) * num_values
         keys = list(islice(table, _SAMPLE))
         key_bytes = estimate_bytes(keys) // max(len(keys), 1) + _SLOT_BYTES + _LIST_BYTES
         return self._covers(int(self.record_bytes) + key_bytes * len(table), count)

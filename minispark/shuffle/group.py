@@ -126,7 +126,7 @@ class ExternalGrouper(SpillableTable):
         values = [value for _, value in probe]
         if self._combined:
             return _pieces_fit(gauge, table, values, count)
-        return gauge.groups_fit(table, values, count)
+        return gauge.groups_fit(table, values, count, count)
 
     def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
         return _pieces_fit(gauge, table, parts, count)
@@ -145,7 +145,7 @@ def _pieces_fit(
     sample = pieces[:64]
     values = [value for piece in sample for value in piece[:64]]
     num_values = sum(map(len, sample)) * count // len(sample)
-    return gauge.groups_fit(table, values, num_values)
+    return gauge.groups_fit(table, values, count, num_values)
 
 
 def _move_large(
@@ -228,7 +228,7 @@ class CoGrouper(SpillableTable):
                         yield sequence, key, (source, piece)
 
     def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
-        return gauge.groups_fit(table, [value for _, value in probe], count)
+        return gauge.groups_fit(table, [value for _, value in probe], count, count)
 
     def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
         return _pieces_fit(gauge, table, [values for _, values in parts], count)

@@ -56,12 +56,16 @@ class ExternalSorter:
                 gauge.reset()
         if self._spill is None:
             buffer.sort(key=self._key, reverse=self._reverse)
-            return iter(buffer)
+            return chain(buffer, self._closing())
         if buffer:
             self._write_run(buffer)
         del buffer
         self._reservation.release()
         return self._merged()
+
+    def _closing(self) -> Iterator[Any]:
+        self.close()
+        yield from ()
 
     def close(self) -> None:
         """Gives memory and disk back."""

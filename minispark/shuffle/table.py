@@ -103,10 +103,15 @@ class SpillableTable:
         """Each key with what belongs to it. Once only."""
         if self._spill is None:
             table, self._table = self._table, {}
-            return iter(table.items())
+            # Chained, not yielded one by one: this is the common path.
+            return chain(table.items(), self._closing())
         self._spill_table()
         self._reservation.release()
         return self._merged()
+
+    def _closing(self) -> Iterator[Any]:
+        self.close()
+        yield from ()
 
     @property
     def is_spilled(self) -> bool:

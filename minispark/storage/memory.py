@@ -16,6 +16,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+#: Most bytes that one structure may hold without a grant.
+_MAX_ALLOWANCE = 4 << 20
+
 
 class MemoryManager:
     """One budget for the execution and the storage of all tasks. Thread-safe.
@@ -116,26 +119,34 @@ class Reservation:
 
     It is told now and then how large the structure is, and answers whether it
     may grow on. It asks for twice what is used, so it rarely needs to ask.
+
+    A structure may have a little without asking: when another one of its task
+    holds everything, it must not spill every few records.
     """
 
     def __init__(self, memory: MemoryManager, task_id: int) -> None:
         self._memory = memory
         self._task_id = task_id
-        self.granted = 0
+        self._allowance = min(memory.total_bytes // 16, _MAX_ALLOWANCE)
+        self._granted = 0
 
     def covers(self, used_bytes: int) -> bool:
-        """Whether the structure fits, and may grow by a good part of its size."""
-        if used_bytes + used_bytes // 4 <= self.granted:
-            return True
-        self.granted += self._memory.acquire_execution(self._task_id, 2 * used_bytes - self.granted)
-        return used_bytes <= self.granted
+        """Whether a structure of this size may grow on."""
+        if used_bytes + used_bytes // 4 > self._limit:
+            wanted = 2 * used_bytes - self._granted
+            self._granted += self._memory.acquire_execution(self._task_id, wanted)
+        return used_bytes <= self._limit
 
     def room(self, used_bytes: int) -> float:
         """The part of `used_bytes` by which the structure may grow."""
-        return (self.granted - used_bytes) / max(used_bytes, 1)
+        return (self._limit - used_bytes) / max(used_bytes, 1)
 
     def release(self) -> None:
         """Gives everything back; the reservation can be used again."""
-        if self.granted:
-            self._memory.release_execution(self._task_id, self.granted)
-            self.granted = 0
+        if self._granted:
+            self._memory.release_execution(self._task_id, self._granted)
+            self._granted = 0
+
+    @property
+    def _limit(self) -> int:
+        return max(self._granted, self._allowance)

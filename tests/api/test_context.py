@@ -48,7 +48,7 @@ def test_an_action_on_a_stopped_context_is_an_error(make):
 
 def test_a_second_context_is_refused(make):
     sc = make()
-    with pytest.raises(ValueError, match="(?i)multiple SparkContexts|already|active|once"):
+    with pytest.raises(ValueError, match=r"(?i)multiple SparkContexts|already|active|once"):
         make()
     assert sc.parallelize([1, 2], 2).sum() == 3
 
@@ -127,7 +127,9 @@ def test_local_imports_no_ray():
         ".reduceByKey(lambda a, b: a + b).count() == 2\n"
         "print(sorted({'ray', 'numpy', 'pyarrow'} & set(sys.modules)))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"
 
 

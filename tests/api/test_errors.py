@@ -98,7 +98,7 @@ class TestEveryOperator:
         def f(x):
             raise StopIteration
 
-        with pytest.raises(Exception, match="(?i)StopIteration") as caught:
+        with pytest.raises(Exception, match=r"(?i)StopIteration") as caught:
             step(sc.parallelize(range(4), 2), f).collect()
         assert not isinstance(caught.value, AssertionError)
 
@@ -117,7 +117,7 @@ def test_stop_iteration_in_the_function_of_an_action(sc, action, still_usable):
         "takeOrdered": lambda: rdd.takeOrdered(2, key=f),
         "max": lambda: rdd.max(key=f),
     }[action]
-    with pytest.raises(Exception, match="(?i)StopIteration"):
+    with pytest.raises(Exception, match=r"(?i)StopIteration"):
         call()
 
 
@@ -125,7 +125,7 @@ def test_next_on_an_exhausted_iterator_inside_map_partitions_is_an_error(sc, sti
     def f(iterator):
         return [next(iterator), next(iterator)]
 
-    with pytest.raises(Exception, match="(?i)StopIteration"):
+    with pytest.raises(Exception, match=r"(?i)StopIteration"):
         sc.parallelize([1], 1).mapPartitions(f).collect()
 
 
@@ -197,7 +197,7 @@ def test_sys_exit_in_a_task(sc, still_usable):
 def test_a_result_that_does_not_pickle(sc, still_usable):
     import threading
 
-    with pytest.raises(Exception, match="(?i)pickle|lock"):
+    with pytest.raises(Exception, match=r"(?i)pickle|lock"):
         sc.parallelize([1], 2).map(lambda x: threading.Lock()).map(lambda x: [x]).collect()
 
 
@@ -212,7 +212,7 @@ def test_a_function_that_takes_no_argument(sc, task_fails, still_usable):
 
 
 def test_a_function_that_is_not_callable(sc, still_usable):
-    with pytest.raises(Exception, match="callable|function"):
+    with pytest.raises(Exception, match=r"callable|function"):
         sc.parallelize([1], 1).map(5).collect()
 
 

@@ -59,9 +59,13 @@ def test_number_of_partitions_of_a_join(left, right, kind):
 @pytest.mark.parametrize("kind", ["join", "leftOuterJoin", "rightOuterJoin", "fullOuterJoin"])
 def test_join_with_nothing(sc, kind):
     some, none = sc.parallelize([(1, 2)], 1), sc.parallelize([], 1)
-    keeps_left, keeps_right = kind in ("leftOuterJoin", "fullOuterJoin"), kind in (
-        "rightOuterJoin",
-        "fullOuterJoin",
+    keeps_left, keeps_right = (
+        kind in ("leftOuterJoin", "fullOuterJoin"),
+        kind
+        in (
+            "rightOuterJoin",
+            "fullOuterJoin",
+        ),
     )
     assert getattr(some, kind)(none).collect() == ([(1, (2, None))] if keeps_left else [])
     assert getattr(none, kind)(some).collect() == ([(1, (None, 2))] if keeps_right else [])

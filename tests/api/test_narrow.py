@@ -111,7 +111,7 @@ def test_map_partitions_gets_an_iterator(sc):
 def test_map_partitions_may_return_an_iterator_of_anything(sc):
     rdd = sc.parallelize([2, 1], 1)
     assert rdd.mapPartitions(sorted).collect() == [1, 2]
-    assert rdd.mapPartitions(lambda it: {x: 1 for x in it}).collect() == [2, 1]
+    assert rdd.mapPartitions(lambda it: dict.fromkeys(it, 1)).collect() == [2, 1]
     assert rdd.mapPartitions(lambda it: "ab").collect() == ["a", "b"]
 
 
@@ -166,7 +166,7 @@ def test_union_keeps_duplicates_and_order(sc):
 
 def test_plus_with_something_else_is_a_type_error(sc):
     with pytest.raises(TypeError):
-        sc.parallelize([1], 1) + [2]
+        [*sc.parallelize([1], 1), 2]
 
 
 def test_union_with_itself_and_with_empty(sc):
@@ -197,7 +197,7 @@ def test_zip_with_other_partition_count_is_refused_at_the_call(sc, still_usable)
 
 def test_zip_with_other_lengths_fails(sc, still_usable):
     rdd = sc.parallelize(range(4), 2).zip(sc.parallelize(range(6), 2))
-    with pytest.raises(Exception, match="(?i)number of"):
+    with pytest.raises(Exception, match=r"(?i)number of"):
         rdd.collect()
 
 
@@ -258,7 +258,7 @@ def test_coalesce_with_shuffle_may_grow(sc):
 
 @pytest.mark.parametrize("wanted", [0, -1])
 def test_coalesce_to_no_partition_is_refused(sc, wanted, still_usable):
-    with pytest.raises(ValueError, match="(?i)positive"):
+    with pytest.raises(ValueError, match=r"(?i)positive"):
         sc.parallelize([1], 1).coalesce(wanted)
 
 
@@ -327,9 +327,9 @@ def test_random_split_by_seed(sc):
 
 def test_random_split_weights_are_checked(sc, still_usable):
     rdd = sc.parallelize([1], 1)
-    with pytest.raises(ValueError, match="(?i)nonnegative"):
+    with pytest.raises(ValueError, match=r"(?i)nonnegative"):
         rdd.randomSplit([1, -1])
-    with pytest.raises(ValueError, match="(?i)positive"):
+    with pytest.raises(ValueError, match=r"(?i)positive"):
         rdd.randomSplit([0, 0])
 
 

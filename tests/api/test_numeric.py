@@ -85,9 +85,11 @@ def test_stats_of_large_offsets_stay_exact(sc):
 )
 def test_histogram(sc, data, buckets, expected):
     limits, counts = sc.parallelize(list(data), 2).histogram(buckets)
-    assert list(limits) == pytest.approx(list(expected[0])) if isinstance(
-        expected[0][0], float
-    ) else limits == expected[0]
+    assert (
+        list(limits) == pytest.approx(list(expected[0]))
+        if isinstance(expected[0][0], float)
+        else limits == expected[0]
+    )
     assert counts == expected[1]
 
 

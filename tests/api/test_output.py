@@ -42,7 +42,10 @@ def test_empty_partitions_give_empty_files(sc, tmp_path):
 def test_records_are_written_as_their_str(sc, tmp_path):
     out = str(tmp_path / "out")
     sc.parallelize([None, 1, 2.5, ("é", 1), b"raw\xff", "ü"], 1).saveAsTextFile(out)
-    assert read(out, "part-00000") == b"None\n1\n2.5\n" + "('é', 1)\n".encode() + "raw\ufffd\nü\n".encode()
+    assert (
+        read(out, "part-00000")
+        == b"None\n1\n2.5\n" + "('é', 1)\n".encode() + "raw\ufffd\nü\n".encode()
+    )
 
 
 def test_nothing_temporary_is_left(sc, tmp_path):
@@ -103,7 +106,7 @@ def test_an_existing_directory_is_refused_before_any_task(sc, tmp_path, method, 
         return x
 
     (tmp_path / "kept.txt").write_text("kept")
-    with pytest.raises(Exception, match="(?i)already exists"):
+    with pytest.raises(Exception, match=r"(?i)already exists"):
         getattr(sc.parallelize([1], 1).map(count), method)(str(tmp_path))
     assert ran.value == 0
     assert (tmp_path / "kept.txt").read_text() == "kept"

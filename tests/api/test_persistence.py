@@ -19,7 +19,13 @@ def counted(sc):
     return sc.parallelize(range(10), 3).map(count), ran
 
 
-LEVELS = ["MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY", "MEMORY_AND_DISK_2", "MEMORY_AND_DISK_DESER"]
+LEVELS = [
+    "MEMORY_ONLY",
+    "MEMORY_AND_DISK",
+    "DISK_ONLY",
+    "MEMORY_AND_DISK_2",
+    "MEMORY_AND_DISK_DESER",
+]
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -55,7 +61,7 @@ def test_cache_is_memory_only_and_returns_the_rdd(engine, sc):
 def test_a_level_cannot_be_changed_while_persisted(engine, sc, still_usable):
     rdd = sc.parallelize([1], 1).cache()
     rdd.cache()
-    with pytest.raises(Exception, match="(?i)cannot.change.storage.level"):
+    with pytest.raises(Exception, match=r"(?i)cannot.change.storage.level"):
         rdd.persist(engine.StorageLevel.DISK_ONLY)
     rdd.unpersist()
     rdd.persist(engine.StorageLevel.DISK_ONLY)
@@ -109,6 +115,7 @@ def test_cache_of_empty_partitions_and_odd_records(sc):
 def test_cached_union_and_join(counted, sc):
     rdd, ran = counted
     pairs = rdd.keyBy(lambda x: x).cache()
+    assert pairs.count() == 10
     assert pairs.join(pairs).count() == 10
     assert pairs.union(pairs).count() == 20
     assert ran.value == 10

@@ -8,7 +8,10 @@ import pytest
 def test_broadcast_value_on_both_sides(sc):
     shared = sc.broadcast({"a": [1, 2]})
     assert shared.value == {"a": [1, 2]}
-    assert sc.parallelize(["a", "b"], 2).map(lambda k: shared.value.get(k)).collect() == [[1, 2], None]
+    assert sc.parallelize(["a", "b"], 2).map(lambda k: shared.value.get(k)).collect() == [
+        [1, 2],
+        None,
+    ]
 
 
 @pytest.mark.parametrize("value", [None, 0, "é", b"\x00", (1, None), [[]], float("inf")], ids=repr)
@@ -48,7 +51,7 @@ def test_unpersisted_broadcast_comes_back(sc):
 def test_destroyed_broadcast_is_an_error(sc, still_usable):
     shared = sc.broadcast([1])
     shared.destroy()
-    with pytest.raises(Exception, match="(?i)broadcast"):
+    with pytest.raises(Exception, match=r"(?i)broadcast"):
         sc.parallelize([0], 1).map(lambda _: shared.value).collect()
 
 
@@ -129,7 +132,7 @@ def test_accumulator_of_something_without_a_param_is_refused(sc, still_usable):
 
 def test_accumulator_value_is_not_readable_in_a_task(sc, still_usable):
     total = sc.accumulator(0)
-    with pytest.raises(Exception, match="(?i)accumulator"):
+    with pytest.raises(Exception, match=r"(?i)accumulator"):
         sc.parallelize([1], 1).map(lambda x: total.value).collect()
 
 

@@ -24,7 +24,11 @@ def test_reduce_by_key_keeps_the_number_of_partitions(sc):
 
 def test_integers_are_placed_by_their_value(sc):
     rdd = sc.parallelize([(n, -n) for n in range(7)], 2).reduceByKey(add, 3)
-    assert rdd.glom().collect() == [[(0, 0), (3, -3), (6, -6)], [(1, -1), (4, -4)], [(2, -2), (5, -5)]]
+    assert rdd.glom().collect() == [
+        [(0, 0), (3, -3), (6, -6)],
+        [(1, -1), (4, -4)],
+        [(2, -2), (5, -5)],
+    ]
 
 
 def test_none_negative_and_tuple_keys_are_placed_as_pyspark_does(sc):
@@ -122,7 +126,9 @@ def test_combine_by_key(sc):
 
 def test_aggregate_by_key(sc):
     rdd = sc.parallelize([("a", 1), ("b", 1), ("a", 2)], 3)
-    result = rdd.aggregateByKey((0, 0), lambda a, v: (a[0] + v, a[1] + 1), lambda a, b: (a[0] + b[0], a[1] + b[1]))
+    result = rdd.aggregateByKey(
+        (0, 0), lambda a, v: (a[0] + v, a[1] + 1), lambda a, b: (a[0] + b[0], a[1] + b[1])
+    )
     assert dict(result.collect()) == {"a": (3, 2), "b": (1, 1)}
 
 
@@ -228,7 +234,7 @@ def test_distinct_of_nothing(sc):
 
 
 def test_distinct_of_unhashable_records_fails(sc, task_fails, still_usable):
-    with task_fails(TypeError, match="(?i)unhashable|cannot be hashed"):
+    with task_fails(TypeError, match=r"(?i)unhashable|cannot be hashed"):
         sc.parallelize([[1], [1]], 2).distinct().collect()
 
 
@@ -297,7 +303,7 @@ def test_a_record_that_is_not_a_pair_fails(sc, task_fails, record, still_usable)
 
 
 def test_an_unhashable_key_fails(sc, task_fails, still_usable):
-    with task_fails(TypeError, match="(?i)unhashable|cannot be hashed"):
+    with task_fails(TypeError, match=r"(?i)unhashable|cannot be hashed"):
         sc.parallelize([([1], 1), ([1], 2)], 2).reduceByKey(add).collect()
 
 

@@ -28,8 +28,7 @@ PYSPARK: dict[str, str] = {
     "collectAsMap": "",
     "collectWithJobGroup": "groupId, description, interruptOnCancel=False",
     "combineByKey": (
-        "createCombiner, mergeValue, mergeCombiners, numPartitions=None, "
-        "partitionFunc=<function>"
+        "createCombiner, mergeValue, mergeCombiners, numPartitions=None, partitionFunc=<function>"
     ),
     "context": "property",
     "count": "",

@@ -91,7 +91,7 @@ def test_sort_loses_no_nan(sc):
 
 
 def test_sort_of_keys_that_do_not_compare_fails(sc, still_usable):
-    with pytest.raises(Exception, match="not supported between|do not compare"):
+    with pytest.raises(Exception, match=r"not supported between|do not compare"):
         sc.parallelize([1, "a", None], 2).sortBy(lambda x: x).collect()
 
 

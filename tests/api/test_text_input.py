@@ -179,7 +179,7 @@ def test_plain_and_gzip_in_one_directory(sc, tmp_path):
 def test_a_truncated_gzip_fails(sc, tmp_path, still_usable):
     whole = gzip.compress(os.urandom(5000).hex().encode())
     path = write(tmp_path / "cut.gz", whole[: len(whole) // 2])
-    with pytest.raises(Exception, match="(?i)cut.gz|EOF|unexpected end"):
+    with pytest.raises(Exception, match=r"(?i)cut.gz|EOF|unexpected end"):
         sc.textFile(path).count()
 
 

@@ -137,6 +137,7 @@ DATA = st.lists(
 
 @given(data=DATA, cuts=st.lists(st.integers(0, 60)), chunk=st.sampled_from([1, 2, 3, 7, 1 << 20]))
 @example(data=b"\xef\xbb\xbf", cuts=[1, 2], chunk=1)
+@example(data=b"\xef\xbb\xbf\n", cuts=[1], chunk=1)
 @example(data=b"a\r\nb", cuts=[2], chunk=1 << 20)
 def test_splits_together_have_each_line_once(tmp_path_factory, data, cuts, chunk):
     path = tmp_path_factory.getbasetemp() / "lines"

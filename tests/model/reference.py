@@ -7,6 +7,7 @@ such a `Table` is not `exact` and its partitions are not looked at.
 
 from __future__ import annotations
 
+import itertools
 import random
 import subprocess
 import sys
@@ -178,7 +179,7 @@ def source(name: str, a: list[Any]) -> Table:
         start, end, stride, slices = a
         numbers = range(start, end, stride)
         cut = [i * len(numbers) // slices for i in range(slices + 1)]
-        return Table([list(numbers[i:j]) for i, j in zip(cut, cut[1:])], "plain")
+        return Table([list(numbers[i:j]) for i, j in itertools.pairwise(cut)], "plain")
     if name == "empty":
         return Table([], "plain")
     data, slices = a
@@ -278,7 +279,9 @@ def one_parent(name: str, t: Table, a: list[Any]) -> Table:
     if name == "coalesce":
         wanted = min(a[0], size)
         cut = [i * size // wanted for i in range(wanted + 1)] if wanted else []
-        return narrow(t, [[x for p in parts[i:j] for x in p] for i, j in zip(cut, cut[1:])], t.kind)
+        return narrow(
+            t, [[x for p in parts[i:j] for x in p] for i, j in itertools.pairwise(cut)], t.kind
+        )
     if name == "sample":
         return narrow(t, sampled(t, -1.0, a[0], a[1]), t.kind, True)
     if name == "randomSplit":

@@ -131,7 +131,9 @@ def instructions(draw: Any, tables: list[Table]) -> tuple[Any, ...]:
         twos += TWO_PAIRS * 2
     if draw(st.integers(0, 3)) == 3:
         name = draw(st.sampled_from(twos))
-        j = draw(st.sampled_from(partners if name not in ("union", "cartesianAndSort") else parents))
+        j = draw(
+            st.sampled_from(partners if name not in ("union", "cartesianAndSort") else parents)
+        )
         cost = len(table.flat) * len(tables[j].flat)
         tasks = table.size * tables[j].size
         if name == "cartesianAndSort" and (cost > MAX_RECORDS or tasks > 20):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import queue
@@ -45,14 +46,12 @@ class Driver:
         self.thread.start()
 
     def _accept(self) -> None:
-        while True:
-            try:
+        with contextlib.suppress(OSError):
+            while True:
                 connection = self.listener.accept()
-                self.registered.put((pickle.loads(connection.recv_bytes()), connection))
-            except EOFError:
-                continue
-            except OSError:
-                return
+                # One that was killed before it could register is no executor.
+                with contextlib.suppress(EOFError):
+                    self.registered.put((pickle.loads(connection.recv_bytes()), connection))
 
     def node_added(self, node: NodeInfo) -> None:
         self.events.put(("node_added", node))
@@ -130,11 +129,12 @@ def descendants() -> list[Any]:
 def test_embedded_from_start_to_stop(
     driver: Driver, launch: Callable[..., RayLauncher], tmp_path: Path
 ) -> None:
-    before = {key: value for key, value in os.environ.items()}
+    before = dict(os.environ)
     launcher = launch()
     assert driver.event(lambda e: True)[1] == NodeInfo(NodeId("driver"), str(tmp_path))
     (one, first), (two, second) = driver.executors(2)
-    assert one["main"] and two["main"]
+    assert one["main"]
+    assert two["main"]
     assert one["hash"] == two["hash"] == expected_hash()
     assert one["conf"]["spark.local.dir"] == "/tmp"
     assert dict(os.environ) == before
@@ -292,7 +292,14 @@ def test_three_nodes(driver: Driver, launch: Callable[..., RayLauncher], cluster
     cluster.add_node(num_cpus=1)
     ((one, _),) = driver.executors(1)
     assert one["node"] not in nodes
-    assert driver.event(lambda e: e[0] == "node_added" and e[1].node_id == one["node"])
+    added = driver.event(lambda e: e[0] == "node_added" and e[1].node_id == one["node"])[1]
+
+    # A node that is frozen answers nobody, though Ray does not know it yet.
+    frozen = next(p for p in agents() if serves(p, added))
+    frozen.suspend()
+    assert "silent" in driver.event(lambda e: e[:2] == ("node_lost", added.node_id))[2]
+    assert driver.event(lambda e: e[:2] == ("executor_ended", one["executor"]))
+    frozen.kill()
 
     launcher.stop()
     assert [p for p in agents() if serves(p, again)] == []

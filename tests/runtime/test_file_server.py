@@ -322,12 +322,12 @@ def test_nothing_is_unpickled_for_a_peer_without_the_secret(
     reached: list[object] = []
     monkeypatch.setattr("minispark.runtime.file_server.receive_message", reached.append)
     assert isinstance(server.address, tuple)
-    with socket.create_connection(server.address, timeout=10) as peer:
-        with contextlib.suppress(ConnectionError):
-            send_message(peer, ("ping",))
-            peer.shutdown(socket.SHUT_WR)
-            while peer.recv(4096):
-                continue
+    peer = socket.create_connection(server.address, timeout=10)
+    with peer, contextlib.suppress(ConnectionError):
+        send_message(peer, ("ping",))
+        peer.shutdown(socket.SHUT_WR)
+        while peer.recv(4096):
+            continue
     server.close()
     assert reached == []
 

@@ -127,7 +127,8 @@ class Agents:
         """Closes and kills all agents; waits for them, but not long."""
         self._stopped.set()
         agents = [a for a in self._agents.values() if a.state != "lost"]
-        refs = [agent.actor.stop.remote() for agent in agents]
+        # One that is silent would only make us wait; its directory is found stale later.
+        refs = [agent.actor.stop.remote() for agent in agents if agent.state == "ready"]
         if refs:
             self._ray.wait(refs, num_returns=len(refs), timeout=_STOP_S)
         for agent in agents:

@@ -113,6 +113,9 @@ class _State:
 
 _lock = threading.Lock()
 _current: _State | None = None
+#: What must end before Ray does when the interpreter exits: the user's context
+#: is stopped later, because Ray was imported after it was made.
+stop_at_exit: set[Callable[[], None]] = set()
 
 
 def _state() -> _State:
@@ -127,13 +130,20 @@ def _state() -> _State:
 def acquire_local(num_cpus: int, base: str) -> RaySession:
     """An embedded Ray of at least `num_cpus`; reuses the one there is. Blocks for seconds."""
     state = _state()
-    return state.thread.call(lambda: _acquire_local(state, num_cpus, base))
+    return _to_end_at_exit(state.thread.call(lambda: _acquire_local(state, num_cpus, base)))
 
 
 def acquire_cluster(address: str) -> RaySession:
     """Joins the cluster at `address` (`auto` or `host:port`). Blocks for a second."""
     state = _state()
-    return state.thread.call(lambda: _acquire_cluster(state, address))
+    return _to_end_at_exit(state.thread.call(lambda: _acquire_cluster(state, address)))
+
+
+def _to_end_at_exit(session: RaySession) -> RaySession:
+    # Registered after Ray's own, hence run before it.
+    atexit.unregister(_at_exit)
+    atexit.register(_at_exit)
+    return session
 
 
 def release(session: RaySession, keep_alive: bool = False) -> None:
@@ -158,7 +168,9 @@ def shutdown_embedded() -> None:
 def _at_exit() -> None:
     state = _current
     if state is not None and state.pid == os.getpid():
-        state.thread.call(lambda: _shutdown(state))
+        for stop in list(stop_at_exit):
+            stop()
+        state.thread.call(lambda: _shutdown(state, is_exit=True))
 
 
 # ---------------------------------------------------------------- on the Ray thread
@@ -186,9 +198,6 @@ def _acquire_local(state: _State, num_cpus: int, base: str) -> RaySession:
     state.num_cpus = num_cpus
     state.users = 1
     state.directory = directory
-    # Registered after Ray's own, hence run before it.
-    atexit.unregister(_at_exit)
-    atexit.register(_at_exit)
     return RaySession(ray, is_embedded=True, has_hash_seed=True)
 
 
@@ -239,12 +248,10 @@ def _acquire_cluster(state: _State, address: str) -> RaySession:
     state.is_ours = True
     state.is_embedded = False
     state.users = 1
-    atexit.unregister(_at_exit)
-    atexit.register(_at_exit)
     return RaySession(ray, is_embedded=False, has_hash_seed=False)
 
 
-def _shutdown(state: _State) -> None:
+def _shutdown(state: _State, is_exit: bool = False) -> None:
     if state.is_ours:
         ray = sys.modules["ray"]
         try:
@@ -253,7 +260,7 @@ def _shutdown(state: _State) -> None:
         finally:
             from ray._private import auto_init_hook
 
-            auto_init_hook.enable_auto_connect = state.auto_connect
+            auto_init_hook.enable_auto_connect = state.auto_connect is not False and not is_exit
             if state.is_embedded:
                 # The user's own Ray, started next, has another token.
                 _refresh_token()
@@ -318,10 +325,11 @@ def _token_environment(state: _State) -> dict[str, str]:
 
 def _refresh_token() -> None:
     """Makes Ray read mode and token again: it caches both at import or first use."""
-    from ray import _raylet
+    from ray import _raylet  # typed without these two
 
-    _raylet.Config.initialize("")
-    _raylet.AuthenticationTokenLoader.instance().reset_cache()
+    insides: Any = _raylet
+    insides.Config.initialize("")
+    insides.AuthenticationTokenLoader.instance().reset_cache()
 
 
 @contextlib.contextmanager
@@ -357,3 +365,26 @@ def parse_cluster_address(master: str, environ: Mapping[str, str] = os.environ) 
             "cluster and give the head's 'host:port' or 'ray://auto'"
         )
     return address
+
+
+def node_address(master: str, environ: Mapping[str, str] = os.environ) -> str:
+    """This machine's address as the cluster's nodes see it. Imports no Ray, sends nothing."""
+    address = parse_cluster_address(master, environ)
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        return str(ray.util.get_node_ip_address())
+    if address == "auto":
+        directory = environ.get("RAY_TMPDIR") or "/tmp"
+        try:
+            with open(os.path.join(directory, "ray", "ray_current_cluster")) as file:
+                address = file.read().strip()
+        except FileNotFoundError:
+            return socket.gethostbyname(socket.gethostname())
+    host, _, port = address.rpartition(":")
+    family, kind, protocol, _, target = socket.getaddrinfo(
+        host.strip("[]"), int(port), type=socket.SOCK_DGRAM
+    )[0]
+    # "Connecting" a datagram socket only chooses the interface.
+    with socket.socket(family, kind, protocol) as probe:
+        probe.connect(target)
+        return str(probe.getsockname()[0])

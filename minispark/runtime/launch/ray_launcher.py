@@ -73,8 +73,10 @@ class RayLauncher:
     Parameters
     ----------
     num_executors
-        Executor processes; None on a cluster: as `spark.executor.instances` ×
-        `spark.executor.cores` say, or one per CPU of the cluster.
+        Executor processes; None on a cluster: as `spark.executor.instances`
+        times `spark.executor.cores` say, or one per CPU of the cluster.
+    cluster_address
+        `ray://auto`, `auto` or `host:port`; None: on this machine.
     node
         The driver's own node, on which embedded executors live.
     """
@@ -95,7 +97,11 @@ class RayLauncher:
         self._conf = dict(conf)
         self._sys_path = sys_path
         self._app_id = app_id
-        self._cluster_address = cluster_address
+        self._cluster_address = (
+            None
+            if cluster_address is None
+            else ray_embedded.parse_cluster_address(cluster_address)
+        )
         self._entry_point = entry_point
         self._keep_alive = conf.get("minispark.ray.keepAlive", "false").lower() == "true"
         self._placement_s = float(conf.get("minispark.ray.placementTimeout", "30"))
@@ -166,6 +172,7 @@ class RayLauncher:
         except Exception as error:
             self._report(self._events.exhausted, f"cannot start Ray: {reason_of(error)}")
             return False
+        ray_embedded.stop_at_exit.add(self.stop)
         ray = self._session.ray
         from minispark.runtime.launch.ray_actors import ExecutorActor
 
@@ -361,19 +368,23 @@ class RayLauncher:
         if session is None:
             return
         self._session = None
+        ray_embedded.stop_at_exit.discard(self.stop)
         alive = [e for e in self._executors.values() if e.state != "ended"]
         waiting = [e.refs[-1] for e in alive]
         # On a cluster the numbers are those of other machines.
         is_here = self._cluster_address is None
         pids = [e.pid for e in self._executors.values() if is_here and e.pid is not None]
-        while alive:
-            session.ray.kill(alive.pop().actor, no_restart=True)
-        if self._agents is not None:
-            self._agents.stop()
         try:
+            while alive:
+                session.ray.kill(alive.pop().actor, no_restart=True)
+            if self._agents is not None:
+                self._agents.stop()
             if waiting:
                 session.ray.wait(waiting, num_returns=len(waiting), timeout=_STOP_S)
             _await_exit(pids, time.monotonic() + _STOP_S)
+        except Exception as error:
+            # The user shut Ray down, or the cluster is gone, and all actors with it.
+            _log.warning("executors may not have ended: %s", reason_of(error))
         finally:
             # Handles and references would call into a Ray that is gone.
             self._executors.clear()

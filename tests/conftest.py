@@ -161,6 +161,19 @@ def task_fails() -> _TaskFails:
     return _TaskFails()
 
 
+class _Hang(KeyboardInterrupt):
+    """A test's time is up. Like Ctrl-C, so that no engine takes it for a task's failure."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """A test that hangs fails alone; a real Ctrl-C still ends the session."""
+    try:
+        return (yield)
+    except _Hang as hang:
+        raise TimeoutError(str(hang)) from hang
+
+
 @pytest.fixture
 def without_time_limit() -> None:
     """For the few tests whose length the caller chooses."""
@@ -171,7 +184,7 @@ def _hang_is_failure(request: pytest.FixtureRequest) -> Iterator[None]:
     """Interrupts a test that waits for ever, so that the rest still runs."""
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
-        raise TimeoutError(f"{request.node.nodeid} did not end within {SECONDS} s")
+        raise _Hang(f"{request.node.nodeid} did not end within {SECONDS} s")
 
     if "without_time_limit" in request.fixturenames:
         yield

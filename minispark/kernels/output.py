@@ -27,6 +27,7 @@ from typing import Any
 from minispark.errors import OutputExistsError, PySparkRuntimeError, PySparkValueError
 from minispark.kernels.compression import open_compressor
 from minispark.kernels.filesystem import FileInfo, filesystem_of, normalize, parent, uri
+from minispark.kernels.text import decode
 
 __all__ = [
     "abort_job",
@@ -218,7 +219,9 @@ def _touch(path: str) -> None:
 
 
 def text_chunks(records: Iterable[Any]) -> Iterator[bytes]:
-    """Records as lines: str in UTF-8, bytes as they are, anything else by `str`.
+    """Records as lines of UTF-8: str and bytes as they are, anything else by `str`.
+
+    Bytes that are not UTF-8 become U+FFFD, as in Spark.
 
     Raises
     ------
@@ -237,7 +240,7 @@ def text_chunks(records: Iterable[Any]) -> Iterator[bytes]:
 
 def _line(record: Any) -> bytes:
     if isinstance(record, bytes):
-        return record + b"\n"
+        return decode(record).encode() + b"\n"
     text = record if isinstance(record, str) else str(record)
     try:
         return text.encode() + b"\n"

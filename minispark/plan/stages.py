@@ -339,9 +339,14 @@ def source_partitions(plan: StagePlan, partition: int) -> list[tuple[int, int]]:
         return []
     ops = plan.pipeline.ops
     found: dict[tuple[int, int], None] = {}
+    # An RDD zipped with itself again and again has few operators and many paths.
+    seen: set[tuple[int, int]] = set()
     stack = [(plan.pipeline.root, partition)]
     while stack:
         index, part = stack.pop()
+        if (index, part) in seen:
+            continue
+        seen.add((index, part))
         op = ops[index]
         if isinstance(op, p.ReadSplit):
             found[index, part] = None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from minispark._typing import K, T, T_co, U, V
 from minispark.errors import PySparkTypeError, PySparkValueError
-from minispark.kernels import aggregate, elements, sampling
+from minispark.kernels import aggregate, elements
 from minispark.plan import steps
 from minispark.plan.capture import capture
 from minispark.plan.nodes import AlignedUnion, Cartesian, Coalesce, Node, Union, Zip
@@ -308,63 +308,6 @@ class _NarrowOps(_Core[T_co]):
         """
         numbered = partial(elements.numbered_apart, self.getNumPartitions())
         return self._step(steps.Partitions(numbered))
-
-    def sample(
-        self: _NarrowOps[T], withReplacement: bool, fraction: float, seed: int | None = None
-    ) -> RDD[T]:
-        """A random part of the records; about, not exactly, the fraction asked for.
-
-        Narrow. Keeps the partitioner. The same seed gives the same sample as in PySpark.
-
-        Examples
-        --------
-        >>> 6 <= sc.parallelize(range(100), 4).sample(False, 0.1, 81).count() <= 14
-        True
-        """
-        fraction = arguments.fraction("fraction", fraction)
-        sampler = sampling.sampler(withReplacement, fraction, seed)
-        return self._step(steps.Partitions(sampler), True)
-
-    def randomSplit(
-        self: _NarrowOps[T], weights: Sequence[int | float], seed: int | None = None
-    ) -> list[RDD[T]]:
-        """Splits the records at random into disjoint RDDs of about the given weights.
-
-        Narrow. Keeps the partitioner. Every part computes this RDD: cache it.
-
-        Examples
-        --------
-        >>> parts = sc.parallelize(range(100), 2).randomSplit([2, 3], 17)
-        >>> sorted(parts[0].union(parts[1]).collect()) == list(range(100))
-        True
-        """
-        # One seed for all parts: what one draws, the others leave out.
-        seed = sampling.new_seed(seed)
-        return [
-            self._step(steps.Partitions(sampling.range_sampler(low, high, seed)), True)
-            for low, high in sampling.split_bounds(weights)
-        ]
-
-    def sampleByKey(
-        self: _NarrowOps[tuple[K, V]],
-        withReplacement: bool,
-        fractions: dict[K, float | int],
-        seed: int | None = None,
-    ) -> RDD[tuple[K, V]]:
-        """A random part of the pairs of each key, by a fraction for each key.
-
-        Narrow. Keeps the partitioner.
-
-        Examples
-        --------
-        >>> rdd = sc.parallelize([("a", x) for x in range(9)] + [("b", 0)])
-        >>> rdd.sampleByKey(False, {"a": 0.0, "b": 1.0}, 3).collect()
-        [('b', 0)]
-        """
-        for key, fraction in fractions.items():
-            arguments.fraction(f"fractions[{key!r}]", fraction)
-        sampler = sampling.stratified_sampler(withReplacement, fractions, seed)
-        return self._step(steps.Partitions(sampler), True)
 
     def cartesian(self: _NarrowOps[T], other: RDD[U]) -> RDD[tuple[T, U]]:
         """All pairs of a record of this RDD and one of another.

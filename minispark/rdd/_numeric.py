@@ -14,10 +14,10 @@ from minispark.kernels.approximate import BoundedFloat
 from minispark.kernels.hll import HyperLogLog
 from minispark.kernels.statcounter import StatCounter
 from minispark.rdd import _arguments as arguments
-from minispark.rdd._actions import _ActionOps
+from minispark.rdd._keyed import _KeyedActionOps
 
 
-class _NumericOps(_ActionOps[T_co]):
+class _NumericOps(_KeyedActionOps[T_co]):
     """Actions over numbers."""
 
     __slots__ = ()

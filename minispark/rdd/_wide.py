@@ -13,13 +13,13 @@ from minispark._typing import K, S, T, T_co
 from minispark.kernels import elements, joins
 from minispark.kernels.hashing import portable_hash
 from minispark.rdd import _arguments as arguments
-from minispark.rdd._narrow import _NarrowOps
+from minispark.rdd._sampling import _SampleOps
 
 if TYPE_CHECKING:
     from minispark.rdd.rdd import RDD
 
 
-class _WideOps(_NarrowOps[T_co]):
+class _WideOps(_SampleOps[T_co]):
     """Transformations that move records between partitions."""
 
     __slots__ = ()

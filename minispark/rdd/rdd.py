@@ -1,7 +1,7 @@
 """The class RDD: the top of the chain, and the index of all its methods.
 
-    _Core ← _NarrowOps ← _WideOps ← _PairOps ← _JoinOps ← _ActionOps
-          ← _NumericOps ← _OutputOps ← RDD
+    _Core ← _NarrowOps ← _SampleOps ← _WideOps ← _PairOps ← _JoinOps
+          ← _ActionOps ← _KeyedActionOps ← _NumericOps ← _OutputOps ← RDD
 
 Each class may use the methods of those before it; state is in `_Core` alone.
 """

@@ -260,7 +260,8 @@ class Driver:
     def _accept(self, command: c.AcceptResult) -> None:
         report = self._reports.pop(command.task_id)
         run = self._jobs.get(command.job_id)
-        for aid, data in report.accumulators:
+        # What a recomputed map partition adds was counted when it first ran.
+        for aid, data in () if command.is_repeat else report.accumulators:
             accumulator = self.accumulators.get(aid)
             if accumulator is not None:
                 try:

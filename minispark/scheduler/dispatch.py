@@ -235,6 +235,9 @@ class Dispatcher:
 
     def _offer_copies(self, stage: Stage, now: float) -> None:
         tasks = stage.tasks
+        if self.lifecycle.missing_shuffles(stage):
+            tasks.slow.clear()  # a copy would find no input; the original has read it
+            return
         for _ in range(len(tasks.slow)):
             index = tasks.slow.popleft()
             attempt = tasks.running.get(index)

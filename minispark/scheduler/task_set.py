@@ -111,8 +111,9 @@ class TaskSet:
             self._choosy.append(index)
 
     def clear(self) -> None:
-        """Nothing is pending any more."""
-        self.start((), None, lambda _: True, 0.0)
+        """Nothing is pending any more; what stands in queues counts no longer."""
+        self.pending.clear()
+        self._retries.clear()
         self.slow.clear()
 
     def put_back(self, index: int, avoid: ExecutorId | None = None) -> None:

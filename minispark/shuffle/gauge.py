@@ -17,7 +17,11 @@ from minispark.storage.sizing import estimate_bytes
 #: A dict's own bytes per key, at an average fill, and those of a list object.
 _SLOT_BYTES = 100
 _LIST_BYTES = 88
-_SAMPLE = 128
+_SAMPLE = 64
+_STRATUM = 24
+_MAX_STRATA = 12
+#: How far the next look may be ahead, in records seen so far.
+_MAX_AHEAD = 7.0
 
 
 class Gauge:
@@ -38,6 +42,9 @@ class Gauge:
         self._records = 0
         #: Bytes of the records that went in, where records stay as they are.
         self.record_bytes = 0.0
+        #: Of a table: how many keys came between two looks, and some of them.
+        self._strata: list[tuple[int, list[Any]]] = []
+        self._counted = 0
 
     def _covers(self, used: int, count: int) -> bool:
         self._records += count
@@ -45,7 +52,7 @@ class Gauge:
             return False
         # As far as the room goes if records keep their size, with a margin;
         # where there is little room, steps of an eighth.
-        ahead = int(self._records * min(2.0, 0.7 * self._reservation.room(used)))
+        ahead = int(self._records * min(_MAX_AHEAD, 0.7 * self._reservation.room(used)))
         self.step = max(ahead, self._records // 8)
         self.probe = 64
         return True
@@ -69,11 +76,18 @@ class Gauge:
         return self._covers(int(self.record_bytes) + key_bytes * len(table), count)
 
     def table_fits(self, table: dict[Any, Any], count: int) -> bool:
-        """The same for a dict of combiners."""
-        size = len(table)
-        keys = list(islice(table, _SAMPLE))
-        # All over the table: combiners of early keys are often the largest.
-        values = list(islice(table.values(), 0, None, size // _SAMPLE or 1))
-        key_bytes = estimate_bytes(keys) / max(len(keys), 1)
-        value_bytes = estimate_bytes(values) / max(len(values), 1)
-        return self._covers(int((key_bytes + value_bytes + _SLOT_BYTES) * size), count)
+        """The same for a dict of combiners, which only grew since the last call."""
+        new = len(table) - self._counted
+        if new:
+            # The newest keys stand for all that came since the last look: the
+            # sample is spread over the table without a walk through it.
+            self._strata.append((new, list(islice(reversed(table), min(new, _STRATUM)))))
+            self._counted += new
+            if len(self._strata) > _MAX_STRATA:
+                (a, first), (b, second) = self._strata[:2]
+                self._strata[:2] = [(a + b, first[::2] + second[::2])]
+        used = _SLOT_BYTES * len(table)
+        for size, keys in self._strata:
+            sampled = estimate_bytes(keys) + estimate_bytes([table[k] for k in keys])
+            used += sampled * size // len(keys)
+        return self._covers(used, count)

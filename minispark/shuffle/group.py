@@ -138,9 +138,7 @@ class ExternalGrouper(SpillableTable):
         return type(value) is SpilledValues
 
 
-def _pieces_fit(
-    gauge: Gauge, table: dict[Any, Any], pieces: list[list[Any]], count: int
-) -> bool:
+def _pieces_fit(gauge: Gauge, table: dict[Any, Any], pieces: list[list[Any]], count: int) -> bool:
     """Asks the gauge about a table to which `count` lists like `pieces` came."""
     sample = pieces[:64]
     values = [value for piece in sample for value in piece[:64]]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import operator
 from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Any, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
@@ -21,26 +22,38 @@ PairLoop = Callable[[dict[Any, Any], Iterable[Any]], None]
 
 #: Stands for the record while there was none yet.
 NOTHING = object()
+_GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 def _plus(a: Any, b: Any) -> Any:
     return a + b
 
 
-def is_plus(function: Callable[..., Any]) -> bool:
-    """Whether calling `function(a, b)` is exactly `a + b`."""
-    if function is operator.add:
-        return True
-    code = getattr(function, "__code__", None)
+def _itself(a: Any) -> Any:
+    return a
+
+
+def _is_like(function: Any, model: Any) -> bool:
+    """Whether calling a function does exactly what the model does."""
+    if type(function) is not FunctionType:
+        return False
+    code, like = function.__code__, model.__code__
     return (
-        code is not None
-        and type(function) is type(_plus)
-        and code.co_code == _plus.__code__.co_code
-        and code.co_argcount == 2
-        and code.co_nlocals == 2
+        code.co_code == like.co_code
+        and code.co_argcount == code.co_nlocals == like.co_argcount
         and not (code.co_freevars or code.co_cellvars or code.co_kwonlyargcount)
-        and not code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+        and not code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | _GENERATORS)
     )
+
+
+def is_plus(function: Any) -> bool:
+    """Whether calling `function(a, b)` is exactly `a + b`."""
+    return function is operator.add or _is_like(function, _plus)
+
+
+def is_identity(function: Any) -> bool:
+    """Whether `function(a)` is exactly `a`."""
+    return _is_like(function, _itself)
 
 
 def reraise_for(record: Any, error: Exception) -> NoReturn:
@@ -68,6 +81,10 @@ def reraise_for(record: Any, error: Exception) -> NoReturn:
 def value_loop(aggregator: Aggregator) -> PairLoop:
     """The loop over `(key, value)`."""
     create, merge = aggregator.create_combiner, aggregator.merge_value
+    if aggregator.kind == "group":
+        return group_values
+    if is_identity(create):
+        return _merging_loop(merge)
 
     def general(table: dict[Any, Any], records: Iterable[Any]) -> None:
         record = NOTHING
@@ -81,6 +98,31 @@ def value_loop(aggregator: Aggregator) -> PairLoop:
         except (TypeError, ValueError) as error:
             reraise_for(record, error)
 
+    return general
+
+
+def combiner_loop(aggregator: Aggregator) -> PairLoop:
+    """The loop over `(key, combiner)`, as the map side wrote them."""
+    if aggregator.kind == "group":
+        return group_lists
+    return _merging_loop(aggregator.merge_combiners)
+
+
+def _merging_loop(merge: Callable[[Any, Any], Any]) -> PairLoop:
+    """The loop that takes a key's first value as it is."""
+
+    def general(table: dict[Any, Any], records: Iterable[Any]) -> None:
+        record = NOTHING
+        try:
+            for record in records:
+                k, v = record
+                if k in table:
+                    table[k] = merge(table[k], v)
+                else:
+                    table[k] = v
+        except (TypeError, ValueError) as error:
+            reraise_for(record, error)
+
     def plus(table: dict[Any, Any], records: Iterable[Any]) -> None:
         record = NOTHING
         try:
@@ -90,35 +132,10 @@ def value_loop(aggregator: Aggregator) -> PairLoop:
                     # Not `+=`: it would change the first value in place.
                     table[k] = table[k] + v
                 else:
-                    table[k] = create(v)
+                    table[k] = v
         except (TypeError, ValueError) as error:
             reraise_for(record, error)
 
-    if aggregator.kind == "group":
-        return group_values
-    return plus if is_plus(merge) else general
-
-
-def combiner_loop(aggregator: Aggregator) -> PairLoop:
-    """The loop over `(key, combiner)`, as the map side wrote them."""
-    merge = aggregator.merge_combiners
-
-    def general(table: dict[Any, Any], records: Iterable[Any]) -> None:
-        for k, c in records:
-            if k in table:
-                table[k] = merge(table[k], c)
-            else:
-                table[k] = c
-
-    def plus(table: dict[Any, Any], records: Iterable[Any]) -> None:
-        for k, c in records:
-            if k in table:
-                table[k] = table[k] + c
-            else:
-                table[k] = c
-
-    if aggregator.kind == "group":
-        return group_lists
     return plus if is_plus(merge) else general
 
 

@@ -114,15 +114,11 @@ class LocalFetcher:
                 raise failed from error
             yield location, block
 
-    def _block(
-        self, shuffle_id: ShuffleId, reduce_id: int, location: MapLocation
-    ) -> memoryview:
+    def _block(self, shuffle_id: ShuffleId, reduce_id: int, location: MapLocation) -> memoryview:
         name = map_output_name(shuffle_id, location.map_id, location.attempt)
         return self._index(name).block(reduce_id)
 
-    def _is_readable(
-        self, shuffle_id: ShuffleId, reduce_id: int, location: MapLocation
-    ) -> bool:
+    def _is_readable(self, shuffle_id: ShuffleId, reduce_id: int, location: MapLocation) -> bool:
         try:
             self._block(shuffle_id, reduce_id, location)
         except (OSError, CorruptBlockError):

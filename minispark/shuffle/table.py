@@ -40,6 +40,7 @@ _sequence_of = itemgetter(0)
 _SPREAD = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
+
 class SpillableTable:
     """Base: a dict from keys to what subclasses make of the keys' records."""
 

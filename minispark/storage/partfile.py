@@ -83,4 +83,6 @@ def read_part(directory: str, partition: int) -> Iterator[Any]:
 
 
 def _damaged(path: str, why: str) -> PySparkRuntimeError:
-    return PySparkRuntimeError(f"the checkpoint file {path} cannot be used: {why}", "CHECKPOINT_DAMAGED")
+    return PySparkRuntimeError(
+        f"the checkpoint file {path} cannot be used: {why}", "CHECKPOINT_DAMAGED"
+    )

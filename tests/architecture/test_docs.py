@@ -111,3 +111,13 @@ def test_block_runs(kind: str, text: str, tmp_path: Path) -> None:
 def test_links_lead_somewhere(path: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", path.read_text("utf-8"))
     assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+def test_architecture_names_what_exists() -> None:
+    """Every name in backquotes appears in the code: a rename must reach the walk."""
+    source = "\n".join(path.read_text("utf-8") for path in (ROOT / "minispark").rglob("*.py"))
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    names = re.findall(r"`([A-Za-z_.]+)(?:\([^`]*\))?`", text)
+    assert len(names) > 40
+    unknown = {n for n in names if not re.search(rf"\b{re.escape(n.split('.')[-1])}\b", source)}
+    assert unknown == set()

@@ -182,7 +182,9 @@ def test_other_file_systems_commit_file_by_file():
 
 def test_text_lines():
     records = ["a", 1, None, b"raw\xff", "ü", ("x", 1.5)]
-    assert b"".join(output.text_chunks(records)) == b"a\n1\nNone\nraw\xff\n\xc3\xbc\n('x', 1.5)\n"
+    assert (
+        b"".join(output.text_chunks(records)) == "a\n1\nNone\nraw\ufffd\nü\n('x', 1.5)\n".encode()
+    )
     assert b"".join(output.text_chunks(map(str, range(1000)))).split() == [
         b"%d" % i for i in range(1000)
     ]

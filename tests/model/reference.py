@@ -192,7 +192,8 @@ def binary(name: str, left: Table, right: Table, a: list[Any]) -> Table:
         return union(left, right)
     if name == "cartesianAndSort":
         product = [(x, y) for x in left.flat for y in right.flat]
-        whole = Table([product, *[[]] * (left.size * right.size - 1)], "any")
+        size = left.size * right.size
+        whole = Table([product, *[[]] * (size - 1)] if size else [], "any")
         return sorted_table(whole, text, True, a[0])
     if name == "cogroup":
         return cogrouped(left, right, a[0])

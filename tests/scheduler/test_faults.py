@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from minispark.ids import ExecutorId, JobId, NodeId, ShuffleId, TaskId
 from minispark.scheduler import commands as cmd
 from minispark.scheduler import events as ev
-from minispark.scheduler.dag import SchedulerConfig
 from minispark.scheduler.model import MapStatus
 from minispark.testing import FakeBackend, map_stage, result_job
 
@@ -337,135 +334,5 @@ def test_replacement_that_does_not_come_does_not_block_the_others() -> None:
     backend = FakeBackend(executors=2)
     backend.submit(result_job(0, 6))
     backend.lose_executor("e0")
-    backend.run_all()
-    assert backend.finished == [0]
-
-
-# -- failing tasks --------------------------------------------------------------
-
-
-def test_three_failures_then_success() -> None:
-    backend = FakeBackend(executors=1)
-    backend.submit(result_job(0, 1))
-    for attempt in range(3):
-        assert backend.task(0).attempt == attempt
-        backend.fail(backend.task(0))
-    backend.run_all()
-    assert backend.finished == [0]
-
-
-def test_fourth_failure_ends_the_job_with_what_the_task_said() -> None:
-    backend = FakeBackend(executors=2)
-    backend.submit(result_job(0, 2, name="map at a.py:1"))
-    for attempt in range(4):
-        backend.fail(backend.task(1), ("traceback", attempt))
-    failure = backend.failed[JobId(0)]
-    assert failure.kind == "task"
-    assert failure.cause == ("traceback", 3)
-    assert (failure.partition, failure.attempt, failure.stage_name) == (1, 3, "map at a.py:1")
-    assert [c.task_id for c in backend.commands(cmd.CancelTask)] == [backend.task(0).task_id]
-    backend.kill(backend.task(0))
-    backend.assert_done()
-
-
-def test_failures_are_counted_per_task() -> None:
-    backend = FakeBackend(SchedulerConfig(prefetch_below_s=0), executors=1)
-    backend.submit(result_job(0, 4))
-    for partition in range(4):
-        for _ in range(3):
-            backend.fail(backend.task(partition))
-        backend.succeed(backend.task(partition))
-    assert backend.finished == [0]
-
-
-def test_failed_task_goes_to_another_executor_if_one_is_free() -> None:
-    backend = FakeBackend(executors=2)
-    backend.submit(result_job(0, 1))
-    first = backend.task(0)
-    backend.fail(first)
-    assert backend.task(0).executor_id != first.executor_id
-
-
-def test_error_that_no_attempt_can_mend_fails_at_once() -> None:
-    backend = FakeBackend()
-    backend.submit(result_job(0, 1))
-    backend.fail(backend.task(0), "result too large", is_retryable=False)
-    assert backend.failed[JobId(0)].cause == "result too large"
-
-
-def test_failures_that_do_not_count_are_bounded_all_the_same() -> None:
-    backend = FakeBackend(executors=1)
-    backend.submit(result_job(0, 1))
-    for _ in range(10):
-        backend.fail(backend.task(0), "disk full", counts=False)
-    assert not backend.failed
-    while not backend.failed:
-        backend.fail(backend.task(0), "disk full", counts=False)
-    assert backend.failed[JobId(0)].cause == "disk full"
-
-
-def test_kill_that_nobody_asked_for_runs_the_task_again() -> None:
-    backend = FakeBackend(executors=1)
-    backend.submit(result_job(0, 1))
-    backend.kill(backend.task(0))
-    backend.run_all()
-    assert backend.finished == [0]
-
-
-# -- indeterminate stages -------------------------------------------------------
-
-
-def indeterminate(**config: float) -> FakeBackend:
-    backend = FakeBackend(SchedulerConfig(**config), executors=4, nodes=2)  # type: ignore[arg-type]
-    stages = [map_stage(0, 4, is_indeterminate=True), map_stage(1, 4, [0])]
-    backend.submit(result_job(0, 4, [1], stages))
-    while backend.partitions(0):
-        backend.succeed(backend.task(backend.partitions(0)[0], 0))
-    return backend
-
-
-def test_indeterminate_stage_runs_again_whole_with_all_made_of_it() -> None:
-    backend = indeterminate()
-    stale = backend.task(2, 1)
-    backend.succeed(backend.task(0, 1))
-    backend.fetch_fail(backend.task(1, 1), 0, [3])
-    backend.advance(0.1)
-    assert backend.scheduler.map_outputs.locations(ShuffleId(1)) == []
-    assert stale.task_id in {c.task_id for c in backend.commands(cmd.CancelTask)}
-    # Completion of a rolled-back attempt is ignored.
-    assert backend.succeed(stale)[0] == cmd.DiscardResult(stale.task_id)
-    backend.run_all()
-    assert backend.finished == [0]
-    again = sorted(t.partition for t in backend.launched if t.shuffle_id == 0 and t.attempt == 1)
-    assert again == [0, 1, 2, 3]
-
-
-def test_indeterminate_stage_lost_after_results_were_delivered_aborts() -> None:
-    backend = FakeBackend(executors=2)
-    backend.submit(result_job(0, 2, [0], [map_stage(0, 2, is_indeterminate=True)]))
-    backend.succeed_all()
-    backend.succeed(backend.task(0))
-    backend.fetch_fail(backend.task(1), 0, [0])
-    backend.advance(0.1)
-    assert backend.failed[JobId(0)].kind == "fetch"
-    assert "indeterminate" in backend.failed[JobId(0)].message
-    backend.assert_done()
-
-
-def test_indeterminate_stage_that_nobody_read_yet_just_goes_on() -> None:
-    backend = FakeBackend(executors=4, nodes=2)
-    backend.submit(result_job(0, 1, [0], [map_stage(0, 4, is_indeterminate=True)]))
-    backend.succeed(backend.task(0, 0))
-    backend.lose_node("n0")
-    backend.run_all()
-    assert sorted(t.partition for t in backend.launched if t.shuffle_id == 0) == [0, 0, 1, 2, 2, 3]
-
-
-@pytest.mark.parametrize("times", [3])
-def test_stage_attempts_in_a_row_stay_apart_from_task_failures(times: int) -> None:
-    backend = reducing(executors=1, reducers=1)
-    for _ in range(times):
-        backend.fail(backend.task(0))
-    backend.fetch_fail(backend.task(0), 0, [0])
     backend.run_all()
     assert backend.finished == [0]

@@ -61,15 +61,15 @@ def test_any_pairs(rows, ascending, budget):
 
 
 def test_keys_that_do_not_compare(task):
-    with ExternalSorter(Ordering(True, None), **task) as sorter:
-        with pytest.raises(TypeError, match="not supported between"):
-            list(sorter.sort([(1, 1), ("a", 2), (None, 3)]))
+    sorter = ExternalSorter(Ordering(True, None), **task)
+    with sorter, pytest.raises(TypeError, match="not supported between"):
+        list(sorter.sort([(1, 1), ("a", 2), (None, 3)]))
 
 
 def test_error_of_the_key_function_passes_unchanged(task):
     def broken(key):
         raise ZeroDivisionError("mine")
 
-    with ExternalSorter(Ordering(True, broken), **task) as sorter:
-        with pytest.raises(ZeroDivisionError, match="^mine$"):
-            list(sorter.sort([(1, 1), (2, 2)]))
+    sorter = ExternalSorter(Ordering(True, broken), **task)
+    with sorter, pytest.raises(ZeroDivisionError, match="^mine$"):
+        list(sorter.sort([(1, 1), (2, 2)]))

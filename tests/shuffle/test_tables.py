@@ -15,7 +15,7 @@ from minispark.errors import DiskFullError, PySparkTypeError
 from minispark.plan.nodes import Aggregator
 from minispark.shuffle.combine import ExternalCombiner
 from minispark.shuffle.group import CoGrouper, ExternalGrouper, SpilledValues
-from minispark.shuffle.pairs import is_plus
+from minispark.shuffle.pairs import is_identity, is_plus
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
 
@@ -46,12 +46,11 @@ def some_pairs(count, keys, seed=1):
     rng = random.Random(seed)
     odd = [None, (1, None), "x", 2.5, frozenset({1})]
     return [
-        (rng.choice(odd) if rng.random() < 0.05 else rng.randrange(keys), i)
-        for i in range(count)
+        (rng.choice(odd) if rng.random() < 0.05 else rng.randrange(keys), i) for i in range(count)
     ]
 
 
-CASES = [(0, 1), (1, 1), (3000, 10), (5000, 5000), (8000, 700)]
+CASES = [(0, 1), (1, 1), (2000, 10), (2000, 2000), (3000, 300)]
 
 
 @pytest.mark.parametrize(("count", "keys"), CASES)
@@ -89,9 +88,7 @@ def test_grouper(task, count, keys, combined):
 def test_one_key_with_most_records(files):
     # The values of "hot" do not fit in memory even alone.
     pairs = [("hot" if i % 10 else f"k{i % 70}", i) for i in range(30_000)]
-    table = ExternalGrouper(
-        combined=False, files=files, memory=MemoryManager(200_000), task_id=1
-    )
+    table = ExternalGrouper(combined=False, files=files, memory=MemoryManager(200_000), task_id=1)
     table.insert_all(iter(pairs))
     found = dict(table.items())
     expected = plain_group(pairs)
@@ -228,9 +225,9 @@ def test_error_of_the_input_passes_unchanged(task):
         yield 1, 2
         raise TypeError("upstream")
 
-    with ExternalGrouper(combined=False, **task) as table:
-        with pytest.raises(TypeError, match="^upstream$"):
-            table.insert_all(failing())
+    table = ExternalGrouper(combined=False, **task)
+    with table, pytest.raises(TypeError, match="^upstream$"):
+        table.insert_all(failing())
 
 
 def test_first_values_are_not_changed_in_place(task):
@@ -263,6 +260,28 @@ def test_memory_is_given_back_in_the_end(files):
         assert budget.execution_bytes == 0
 
 
+def test_a_starved_table_does_not_spill_all_the_time(files, monkeypatch):
+    memory = MemoryManager(16 << 20)
+    # Another structure of the same task holds everything.
+    assert memory.acquire_execution(1, 16 << 20) == 16 << 20
+    spills = []
+    spill_table = ExternalCombiner._spill_table
+    monkeypatch.setattr(
+        ExternalCombiner, "_spill_table", lambda self: spills.append(1) or spill_table(self)
+    )
+    with ExternalCombiner(ADD, combined=False, files=files, memory=memory, task_id=1) as table:
+        table.insert_all(some_pairs(20_000, 10**9))
+        assert 1 <= len(spills) <= 10
+
+
+def test_budget_counts_values_not_lists(files):
+    # Lists of many values arrive merged: each must count with all its values.
+    memory = MemoryManager(1 << 20)
+    with ExternalGrouper(combined=True, files=files, memory=memory, task_id=1) as table:
+        table.insert_all((i % 3, list(range(1000, 2000))) for i in range(300))
+        assert table.is_spilled
+
+
 def test_plus_is_recognised_exactly():
     offset = 1
     assert is_plus(operator.add)
@@ -275,3 +294,8 @@ def test_plus_is_recognised_exactly():
     assert not is_plus(lambda x, *y: x + y)
     assert not is_plus(lambda *x: x)
     assert not is_plus(max)
+    assert is_identity(lambda x: x)
+    assert not is_identity(lambda x: [x])
+    assert not is_identity(lambda x: offset)
+    assert not is_identity(lambda *x: x)
+    assert not is_identity(str)

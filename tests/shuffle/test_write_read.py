@@ -29,9 +29,7 @@ from minispark.shuffle.reader import FetchFailedError, LocalFetcher, MapLocation
 from minispark.shuffle.writer import write_map_output
 
 ADD = Aggregator(lambda x: x, operator.add, operator.add)
-GROUP = Aggregator(
-    lambda x: [x], lambda a, x: [*a, x], lambda a, b: a + b, "group"
-)
+GROUP = Aggregator(lambda x: [x], lambda a, x: [*a, x], lambda a, b: a + b, "group")
 LOCATION = MapLocation(3, 5, "node")
 REDUCERS = 4
 
@@ -102,9 +100,7 @@ def test_two_maps_merged(task, memory, aggregator, map_side_combine):
     locations = (MapLocation(0, 5, "node"), MapLocation(1, 5, "node"))
     for r in range(REDUCERS):
         frames = read_blocks(LocalFetcher(task["files"]), 7, r, locations)
-        found = list(
-            merge_records(chain.from_iterable(frames), ordering=None, **how, **task)
-        )
+        found = list(merge_records(chain.from_iterable(frames), ordering=None, **how, **task))
         memory.release_task(1)
         groups = {}
         for k, v in expected_block(first + second, r):
@@ -182,13 +178,9 @@ def test_unhashable_key_with_a_partition_function_that_takes_it(task):
 @pytest.mark.parametrize("combine", [True, False])
 def test_partition_function_must_give_an_int(task, combine):
     with pytest.raises(PySparkTypeError, match=r"key 'a' it gave 0\.5 \(float\)"):
-        output(
-            [("a", 1)], task, partition=lambda k: 0.5, aggregator=ADD, map_side_combine=combine
-        )
+        output([("a", 1)], task, partition=lambda k: 0.5, aggregator=ADD, map_side_combine=combine)
     with pytest.raises(PySparkTypeError, match="it gave None"):
-        output(
-            [("a", 1)], task, partition=lambda k: None, aggregator=ADD, map_side_combine=combine
-        )
+        output([("a", 1)], task, partition=lambda k: None, aggregator=ADD, map_side_combine=combine)
 
 
 @pytest.mark.parametrize("combine", [True, False])
@@ -344,9 +336,7 @@ def test_every_flipped_byte_is_found():
         bad = bytearray(data)
         bad[position] ^= 4
         with pytest.raises(CorruptBlockError):
-            index = open_index(memoryview(bad))
-            for i in range(3):
-                index.block(i)
+            [open_index(memoryview(bad)).block(i) for i in range(3)]
 
 
 def test_names():

@@ -91,7 +91,8 @@ def test_least_recently_used_goes_first(store, memory):
     assert rows(store, (2, 0)) is None
     assert rows(store, (1, 0)) == rows(store, (4, 0)) == ROWS
     updates = store.drain_updates()
-    assert [(u.block, u.in_memory, u.on_disk) for u in updates][0] == ((2, 0), False, False)
+    first = updates[0]
+    assert (first.block, first.in_memory, first.on_disk) == ((2, 0), False, False)
     assert memory.storage_bytes <= memory.total_bytes
 
 

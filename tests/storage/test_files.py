@@ -66,8 +66,7 @@ def test_disk_full_leaves_nothing(files, small_disk):
 def test_disk_full_while_spilling(files, small_disk):
     spill = SpillFile(files)
     with pytest.raises(DiskFullError):
-        where = spill.append([dump_frame(["x" * 1000])] * 1000)
-        list(spill.raw(where))
+        list(spill.raw(spill.append([dump_frame(["x" * 1000])] * 1000)))
     assert all_files(files) == []
 
 

@@ -163,7 +163,7 @@ def test_list_of_arrays_goes_out_of_band():
     value = [np.full(100, i) for i in range(200)]
     chunks = dump_value(value)
     assert sum(isinstance(c, memoryview) for c in chunks) == 200
-    assert all(np.array_equal(a, b) for a, b in zip(load_value(joined(chunks)), value))
+    assert all(np.array_equal(a, b) for a, b in zip(load_value(joined(chunks)), value, strict=True))
 
 
 @pytest.mark.parametrize("value", [None, 0, "", [], [1], (), {}, b"x", range(3), list(range(5000))])

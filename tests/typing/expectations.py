@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from minispark import RDD, Accumulator, Broadcast, SparkContext, StorageLevel
 from typing_extensions import assert_type
+
+from minispark import RDD, Accumulator, Broadcast, SparkContext, StorageLevel
 
 
 def sources(sc: SparkContext) -> None:

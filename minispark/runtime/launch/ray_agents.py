@@ -53,6 +53,13 @@ class _Agent:
     refs: list[Any] = field(default_factory=list)
 
 
+def affinity(ray_node: str, soft: bool) -> Any:
+    """Ray's wish for a node: this one, or when `soft` any other if it is gone."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(ray_node, soft=soft)
+
+
 class Agents:
     """The agents of one application.
 
@@ -138,8 +145,6 @@ class Agents:
         self._agents.clear()
 
     def _start(self, ray_node: str) -> _Agent:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
         from minispark.runtime.launch.ray_actors import NodeAgent
 
         actor = (
@@ -149,7 +154,7 @@ class Agents:
                 max_restarts=-1,
                 max_task_retries=0,
                 max_concurrency=4,
-                scheduling_strategy=NodeAffinitySchedulingStrategy(ray_node, soft=False),
+                scheduling_strategy=affinity(ray_node, soft=False),
             )
             .remote(self._app_id, self._secret, self._conf)
         )

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import pickle
 import queue
 import threading
@@ -35,8 +34,13 @@ from typing import Any
 from minispark.ids import ExecutorId, NodeId
 from minispark.runtime.boot import Address, ExecutorBoot, LauncherEvents, NodeInfo
 from minispark.runtime.launch import ray_embedded
-from minispark.runtime.launch.ray_agents import Agents
-from minispark.runtime.launch.ray_options import ClusterShape, executor_options, reason_of
+from minispark.runtime.launch.ray_agents import Agents, affinity
+from minispark.runtime.launch.ray_options import (
+    ClusterShape,
+    await_exit,
+    executor_options,
+    reason_of,
+)
 from minispark.runtime.local_dirs import local_base_dir
 
 _log = logging.getLogger("minispark.launch")
@@ -98,9 +102,7 @@ class RayLauncher:
         self._sys_path = sys_path
         self._app_id = app_id
         self._cluster_address = (
-            None
-            if cluster_address is None
-            else ray_embedded.parse_cluster_address(cluster_address)
+            None if cluster_address is None else ray_embedded.parse_cluster_address(cluster_address)
         )
         self._entry_point = entry_point
         self._keep_alive = conf.get("minispark.ray.keepAlive", "false").lower() == "true"
@@ -227,9 +229,9 @@ class RayLauncher:
         if self._cluster_address is None:
             if not self._session.is_embedded:
                 here = ray.get_runtime_context().get_node_id()
-                options["scheduling_strategy"] = _affinity(here, soft=False)
+                options["scheduling_strategy"] = affinity(here, soft=False)
         elif near is not None:
-            options["scheduling_strategy"] = _affinity(near, soft=True)
+            options["scheduling_strategy"] = affinity(near, soft=True)
         else:
             options["scheduling_strategy"] = "SPREAD"
         executor = _Executor(executor_id, self._actor_class.options(**options).remote())
@@ -381,7 +383,7 @@ class RayLauncher:
                 self._agents.stop()
             if waiting:
                 session.ray.wait(waiting, num_returns=len(waiting), timeout=_STOP_S)
-            _await_exit(pids, time.monotonic() + _STOP_S)
+            await_exit(pids, time.monotonic() + _STOP_S)
         except Exception as error:
             # The user shut Ray down, or the cluster is gone, and all actors with it.
             _log.warning("executors may not have ended: %s", reason_of(error))
@@ -394,18 +396,3 @@ class RayLauncher:
                 while True:
                     self._queue.get_nowait()
             ray_embedded.release(session, self._keep_alive)
-
-
-def _await_exit(pids: list[int], deadline: float) -> None:
-    """Ray reports an actor dead before its process is: the raylet's children, not ours."""
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            while time.monotonic() < deadline:
-                os.kill(pid, 0)
-                time.sleep(0.002)
-
-
-def _affinity(ray_node: str, soft: bool) -> Any:
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    return NodeAffinitySchedulingStrategy(ray_node, soft=soft)

@@ -1,11 +1,14 @@
 """From Spark's configuration to Ray's: how many processes, with which resources.
 
-Pure: no Ray call is made here.
+And what the launcher needs besides that has no call to Ray.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -104,3 +107,12 @@ def _bytes(text: str) -> int:
         raise PySparkValueError(f"cannot read {text!r} as a size; write '512m' or '4g'")
     # Spark reads a number without a unit as MiB here.
     return int(match[1]) << {"": 20, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}[match[2].lower()]
+
+
+def await_exit(pids: list[int], deadline: float) -> None:
+    """Ray reports an actor dead before its process is: the raylet's children, not ours."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            while time.monotonic() < deadline:
+                os.kill(pid, 0)
+                time.sleep(0.002)

@@ -124,7 +124,10 @@ class SparkConf:
         if loadDefaults:
             for key, value in SparkConf.defaults.items():
                 self._values.setdefault(key, value)
-            for key, variable in (("spark.master", "MASTER"), ("spark.local.dir", "SPARK_LOCAL_DIRS")):
+            for key, variable in (
+                ("spark.master", "MASTER"),
+                ("spark.local.dir", "SPARK_LOCAL_DIRS"),
+            ):
                 if os.environ.get(variable):
                     self._values.setdefault(key, os.environ[variable])
 

@@ -29,7 +29,6 @@ from minispark.ids import RddId, ShuffleId
 from minispark.kernels.aggregate import to_list
 from minispark.kernels.paths import expand_paths
 from minispark.kernels.picklefile import pickle_splits, read_pickle
-from minispark.runtime.slices import read_slice, sliced
 from minispark.kernels.splits import (
     binary_file_splits,
     compute_splits,
@@ -48,6 +47,7 @@ from minispark.runtime.checkpoints import Checkpoints
 from minispark.runtime.engine import Engine
 from minispark.runtime.masters import parse_master
 from minispark.runtime.properties import LocalProperties, checked_tag
+from minispark.runtime.slices import read_slice, sliced
 from minispark.version import __version__
 
 T = TypeVar("T")
@@ -97,7 +97,9 @@ class SparkContext:
         memory_profiler_cls: Any = None,
     ) -> None:
         if isinstance(master, SparkConf):
-            raise PySparkTypeError("SparkContext(master): expected a string, got a SparkConf; pass conf=")
+            raise PySparkTypeError(
+                "SparkContext(master): expected a string, got a SparkConf; pass conf="
+            )
         with SparkContext._lock:
             active = SparkContext._active_spark_context
             if active is not None:
@@ -121,9 +123,7 @@ class SparkContext:
             self.startTime = int(time.time() * 1000)
             self._application_id = f"local-{self.startTime}-{uuid.uuid4().hex[:6]}"
             self._conf.set("spark.app.id", self._application_id)
-            self._engine = Engine(
-                parse_master(self.master), self._conf, self._application_id
-            )
+            self._engine = Engine(parse_master(self.master), self._conf, self._application_id)
             self._checkpoints = Checkpoints(self._engine)
             self._properties = LocalProperties()
             SparkContext._active_spark_context = self
@@ -354,9 +354,7 @@ class SparkContext:
         self._assert_active()
         least = self._partitions("minPartitions", minPartitions, self.defaultMinPartitions)
         files = expand_paths(_text("path", path), skip_nested=True)
-        return self._source(
-            read_binary, binary_file_splits(files, least, self.defaultParallelism)
-        )
+        return self._source(read_binary, binary_file_splits(files, least, self.defaultParallelism))
 
     def binaryRecords(self, path: str, recordLength: int) -> RDD[bytes]:
         """The records of files of fixed-length binary records.
@@ -452,9 +450,7 @@ class SparkContext:
         >>> sc.runJob(rdd, lambda part: [x * x for x in part], [0, 2])
         [0, 1, 16, 25]
         """
-        parts = self._run_partitions(
-            rdd, functools.partial(_as_list, partitionFunc), partitions
-        )
+        parts = self._run_partitions(rdd, functools.partial(_as_list, partitionFunc), partitions)
         return list(itertools.chain.from_iterable(parts))
 
     def _run_partitions(
@@ -548,7 +544,9 @@ class SparkContext:
 
     def cancelJobGroup(self, groupId: str, reason: str | None = None) -> None:
         """Cancels the running jobs of a group."""
-        self._cancel(lambda job: job.group == groupId, f"part of cancelled job group {groupId}", reason)
+        self._cancel(
+            lambda job: job.group == groupId, f"part of cancelled job group {groupId}", reason
+        )
 
     def cancelJobsWithTag(self, tag: str, reason: str | None = None) -> None:
         """Cancels the running jobs that have a tag."""

@@ -101,9 +101,7 @@ class Source(Node):
 
     __slots__ = ("reader", "splits")
 
-    def __init__(
-        self, rdd_id: RddId, reader: Callable[[Any], Any], splits: Sequence[Any]
-    ) -> None:
+    def __init__(self, rdd_id: RddId, reader: Callable[[Any], Any], splits: Sequence[Any]) -> None:
         super().__init__(rdd_id, len(splits), (), None)
         self.reader = reader
         self.splits = splits
@@ -162,9 +160,7 @@ class Coalesce(Node):
 
     __slots__ = ("groups",)
 
-    def __init__(
-        self, rdd_id: RddId, parent: Node, groups: tuple[tuple[int, ...], ...]
-    ) -> None:
+    def __init__(self, rdd_id: RddId, parent: Node, groups: tuple[tuple[int, ...], ...]) -> None:
         super().__init__(rdd_id, len(groups), (parent,), None)
         self.groups = groups
 

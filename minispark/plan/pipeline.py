@@ -189,9 +189,7 @@ def _zip(left: Iterator[Any], right: Iterator[Any]) -> Iterator[tuple[Any, Any]]
     else:
         if next(right, _SENTINEL) is _SENTINEL:
             return
-    raise PySparkRuntimeError(
-        "Can only zip RDDs with same number of elements in each partition"
-    )
+    raise PySparkRuntimeError("Can only zip RDDs with same number of elements in each partition")
 
 
 def _cartesian(left: Iterator[Any], right: Iterable[Any]) -> Iterator[tuple[Any, Any]]:

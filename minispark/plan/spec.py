@@ -77,3 +77,14 @@ class JobSpec:
     pool: str = "default"
     #: The action and the line of the user's program.
     call_site: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockUpdate:
+    """One persisted block appeared or went; part of task reports."""
+
+    block: BlockKey
+    #: Held in the executor's heap: gone with the executor.
+    in_memory: bool
+    #: Held in a file of the node: gone with the node.
+    on_disk: bool

@@ -122,9 +122,7 @@ def _topological(root: Node) -> list[Node]:
             continue
         done.add(node.id)
         stack.append((node, True))
-        stack.extend(
-            (source, False) for source in _narrow_inputs(node) if isinstance(source, Node)
-        )
+        stack.extend((source, False) for source in _narrow_inputs(node) if isinstance(source, Node))
     return order
 
 
@@ -216,9 +214,7 @@ def _parent_partitions(node: Node, partition: int) -> Iterator[tuple[Node, int]]
         assert node.info.captured is not None
         yield node.info.captured.base, partition
     elif isinstance(node, Union):
-        for parent, start, end in zip(
-            node.parents, node.offsets, node.offsets[1:], strict=False
-        ):
+        for parent, start, end in zip(node.parents, node.offsets, node.offsets[1:], strict=False):
             if start <= partition < end:
                 yield parent, partition - start
     elif isinstance(node, Coalesce):
@@ -283,9 +279,7 @@ def _build(root: Node, exchange: Exchange | None) -> StagePlan:
         reads=_reads(nodes, root, through_start=False),
         behind={n.id: _reads(nodes, n, through_start=True) for n in persisted},
         blocks=(
-            tuple(_cached_blocks(root, i) for i in range(root.num_partitions))
-            if persisted
-            else ()
+            tuple(_cached_blocks(root, i) for i in range(root.num_partitions)) if persisted else ()
         ),
         name=root.info.call_site,
         is_barrier=any(n.info.is_barrier for n in nodes),

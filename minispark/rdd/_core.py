@@ -106,8 +106,7 @@ class _Core(Generic[T_co]):
     def _defaultReducePartitions(self) -> int:
         if self.ctx._conf.contains("spark.default.parallelism"):
             return self.ctx.defaultParallelism
-        # An RDD without partitions still shuffles into one.
-        return max(1, self._node.num_partitions)
+        return self._node.num_partitions
 
     # -- identity --------------------------------------------------------------
 

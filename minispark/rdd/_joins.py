@@ -55,7 +55,7 @@ class _JoinOps(_PairOps[T_co]):
         for other in others:
             if common is None or other.partitioner != common:
                 total, common = total + other.getNumPartitions(), None
-        return max(1, total)
+        return total
 
     def _cogroup_by_union(
         self, others: tuple[RDD[Any], ...], partitioner: Partitioner

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from minispark.kernels.aggregate import count_records
-from minispark.storage.partfile import write_part
 from minispark.plan.nodes import Node
 from minispark.runtime.engine import Engine
+from minispark.storage.partfile import write_part
 
 
 def _write_part(directory: str, index: int, records: Iterator[Any]) -> None:
@@ -89,5 +89,3 @@ def _marked(node: Node) -> list[Node]:
             stack.append((current, True))
         stack.extend((parent, False) for parent in current.parents)
     return found
-
-

@@ -30,6 +30,7 @@ from minispark.plan.spec import JobSpec, Point, ShufflePoint
 from minispark.plan.stages import StageGraph, source_partitions
 from minispark.runtime.accumulators import Accumulator
 from minispark.runtime.boot import NodeInfo
+from minispark.runtime.cluster_files import ClusterFiles
 from minispark.runtime.failures import to_exception
 from minispark.runtime.inline import InlineRunner
 from minispark.runtime.janitor import Janitor
@@ -41,6 +42,7 @@ from minispark.scheduler import events as e
 from minispark.scheduler.config import SchedulerConfig
 from minispark.scheduler.dag import DAGScheduler
 from minispark.scheduler.model import ExecutorInfo
+from minispark.shuffle.format import shuffle_prefix
 from minispark.storage.serializer import load_value
 
 log = logging.getLogger("minispark")
@@ -63,12 +65,10 @@ class Driver:
         self,
         config: SchedulerConfig,
         settings: DriverSettings,
-        read_result: Callable[[ResultFile], Any],
-        remove_files: Callable[[str], None],
+        files: ClusterFiles,
     ) -> None:
         self._settings = settings
-        self._read_result = read_result
-        self._remove_files = remove_files
+        self._files = files
         self._lock = threading.RLock()
         self._scheduler = DAGScheduler(config)
         self._events: deque[e.Event] = deque()
@@ -292,7 +292,10 @@ class Driver:
     def _discard(self, task_id: TaskId) -> None:
         report = self._reports.pop(task_id, None)
         if report is not None and isinstance(report.result, ResultFile):
-            self._remove(report.result.relpath)
+            self._remove_result(report.result)
+
+    def _remove_result(self, where: ResultFile) -> None:
+        self.janitor.put(lambda: self._files.remove_result(where))
 
     def _end(self, job_id: JobId, failure: c.Failure | None) -> None:
         run = self._jobs.pop(job_id, None)
@@ -312,10 +315,7 @@ class Driver:
         for link in list(self.members.links.values()):
             if link.inputs.pop(shuffle_id, None) is not None:
                 self.members.send_ctl(link, ("forget_inputs", shuffle_id))
-        self._remove(f"shuffle/s{shuffle_id}_")
-
-    def _remove(self, prefix: str) -> None:
-        self.janitor.put(lambda: self._remove_files(prefix))
+        self.janitor.put(lambda: self._files.remove_prefix(shuffle_prefix(shuffle_id)))
 
     # -- jobs ------------------------------------------------------------------
 
@@ -358,9 +358,9 @@ class Driver:
         if not isinstance(payload, ResultFile):
             return load_value(payload)
         try:
-            return self._read_result(payload)
+            return self._files.read_result(payload)
         finally:
-            self._remove(payload.relpath)
+            self._remove_result(payload)
 
     def cancel(self, job_ids: Sequence[JobId], reason: str) -> None:
         """Cancels jobs that still run."""

@@ -8,7 +8,6 @@ persisted RDDs) and takes everything down again.
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import secrets
 import sys
@@ -17,18 +16,25 @@ import threading
 import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from minispark.closures import dumps_closure
 from minispark.conf import SparkConf
-from minispark.errors import PySparkRuntimeError
-from minispark.ids import AccumulatorId, BroadcastId, ExecutorId, JobId, RddId, ShuffleId
+from minispark.ids import (
+    AccumulatorId,
+    BroadcastId,
+    ExecutorId,
+    JobId,
+    NodeId,
+    RddId,
+    ShuffleId,
+)
 from minispark.plan.nodes import Exchange, Node
 from minispark.plan.spec import JobSpec
 from minispark.plan.stages import StageCache, StageGraph, build_stages
 from minispark.runtime.accumulators import Accumulator, AccumulatorParam
 from minispark.runtime.boot import Address, Launcher, NodeInfo
+from minispark.runtime.cluster_files import ClusterFiles
 from minispark.runtime.driver import Driver, DriverSettings
 from minispark.runtime.executor import DRIVER_NODE, Executor
 from minispark.runtime.inline import InlineRunner
@@ -39,13 +45,9 @@ from minispark.runtime.local_dirs import (
     local_base_dir,
 )
 from minispark.runtime.masters import Master
-from minispark.runtime.messages import INLINE_BYTES, DriverBlock, ResultFile
-from minispark.runtime.node_reader import NodeReader, SameNodeReader
+from minispark.runtime.messages import INLINE_BYTES, DriverBlock
 from minispark.scheduler.config import SchedulerConfig
-from minispark.storage.files import NodeFiles
 from minispark.storage.serializer import dump_value, load_value
-
-log = logging.getLogger("minispark")
 
 
 class Engine:
@@ -56,16 +58,12 @@ class Engine:
         self.conf = conf
         self.app_id = app_id
         self.app_dir = create_app_dir(local_base_dir(dict(conf.getAll())), app_id)
-        self.node = NodeInfo(DRIVER_NODE, os.path.join(self.app_dir.path, "driver"))
-        self.files = NodeFiles(self.node.root)
+        self.nodes = ClusterFiles(NodeInfo(DRIVER_NODE, os.path.join(self.app_dir.path, "driver")))
+        self.files = self.nodes.local
         self._secret = secrets.token_bytes(32)
         self._listener: Any = None
         self._socket_dir: AppDir | None = None
-        self._file_server: Any = None
-        #: Reaches the files of other nodes; None where there is only one.
-        self._fetcher: Any = None
         self._launcher: Launcher | None = None
-        self._reader: NodeReader = SameNodeReader(self.files)
         self._rdd_ids = itertools.count()
         self._shuffle_ids = itertools.count()
         self._job_ids = itertools.count()
@@ -88,8 +86,7 @@ class Engine:
                 conf.value("spark.executor.heartbeatInterval"),
                 conf.value("spark.network.timeout"),
             ),
-            self._read_result,
-            self._remove_files,
+            self.nodes,
         )
         try:
             self._start()
@@ -102,7 +99,11 @@ class Engine:
     def _start(self) -> None:
         if self.master.kind == "inline":
             executor = Executor(
-                ExecutorId("driver"), self.node, self.conf, self._reader, whole_process=False
+                ExecutorId("driver"),
+                self.nodes.node,
+                self.conf,
+                self.nodes.reader,
+                whole_process=False,
             )
             self.driver.use_inline(InlineRunner(executor))
             return
@@ -115,25 +116,25 @@ class Engine:
 
             assert self.master.num_executors is not None
             self._launcher = ProcessLauncher(
-                self.master.num_executors, self.node, settings, sys_path
+                self.master.num_executors, self.nodes.node, settings, sys_path
             )
         else:
             if self.master.kind == "ray-cluster":
-                self._serve_files()
+                self.node_added(self.nodes.serve(self._secret, self._bind_host()))
             self._launcher = self._ray_launcher(settings, sys_path)
         launcher = self._launcher
         self.driver.members.listen(launcher.replace, launcher.kill)
         self._listener = ControlListener(
             self._control_address(), self._secret, self.driver.members.connected
         )
-        launcher.start(self.driver, self._listener.address, self._secret)
+        launcher.start(self, self._listener.address, self._secret)
 
     def _ray_launcher(self, settings: Mapping[str, str], sys_path: tuple[str, ...]) -> Launcher:
         from minispark.runtime.launch.ray_launcher import RayLauncher
 
         return RayLauncher(
             self.master.num_executors,
-            self.node,
+            self.nodes.node,
             settings,
             sys_path,
             app_id=self.app_id,
@@ -159,16 +160,6 @@ class Engine:
 
         return node_address(self.master.address)
 
-    def _serve_files(self) -> None:
-        """Makes broadcasts and slices reachable for other nodes."""
-        from minispark.runtime.fetch import Fetcher
-        from minispark.runtime.file_server import FileServer
-
-        self._file_server = FileServer(self.node.root, self._secret, (self._bind_host(), [0]))
-        self.node = replace(self.node, address=self._file_server.address)
-        self._reader = self._fetcher = Fetcher(self.files, self.node, self._secret)
-        self.driver.node_added(self.node)
-
     def stop(self, reason: str) -> None:
         """Takes everything down; a second call does nothing."""
         with self._stop_lock:
@@ -179,10 +170,7 @@ class Engine:
         if self._listener is not None:
             self._listener.close()
         self.driver.stop(reason, self._end_processes)
-        if self._fetcher is not None:
-            self._fetcher.close()
-        if self._file_server is not None:
-            self._file_server.close()
+        self.nodes.close()
         if self._socket_dir is not None:
             self._socket_dir.close()
         self.app_dir.close()
@@ -190,6 +178,26 @@ class Engine:
     def _end_processes(self) -> None:
         if self._launcher is not None:
             self._launcher.stop()
+
+    # -- what launchers report (see `LauncherEvents`) -------------------------
+
+    def node_added(self, node: NodeInfo) -> None:
+        """A node is ready to hold files."""
+        self.driver.node_added(node)
+        self.nodes.update_nodes(list(self.driver.members.nodes.values()))
+
+    def node_lost(self, node_id: NodeId, reason: str) -> None:
+        """A node is gone with everything on it."""
+        self.driver.node_lost(node_id, reason)
+        self.nodes.update_nodes(list(self.driver.members.nodes.values()))
+
+    def executor_ended(self, executor_id: ExecutorId, reason: str) -> None:
+        """A process ended, or could not be started."""
+        self.driver.executor_ended(executor_id, reason)
+
+    def exhausted(self, reason: str) -> None:
+        """There will be no more executors."""
+        self.driver.exhausted(reason)
 
     @property
     def is_stopped(self) -> bool:
@@ -261,26 +269,6 @@ class Engine:
         )
         return self.driver.run(spec, graph, result, properties, self.plan_version)
 
-    def _read_result(self, where: ResultFile) -> Any:
-        data = self._reader.fetch_file(where.node_id, where.relpath)
-        if len(data) != where.length or zlib.crc32(data) != where.crc:
-            raise PySparkRuntimeError(
-                f"the result file {where.relpath} of node {where.node_id} is damaged"
-            )
-        return load_value(data, copy=True)
-
-    def _remove_files(self, prefix: str) -> None:
-        self.files.remove_prefix(prefix)
-        if self._fetcher is None:
-            return
-        for node in list(self.driver.members.nodes.values()):
-            if node.node_id != DRIVER_NODE:
-                try:
-                    self._fetcher.delete(node.node_id, prefix)
-                except OSError as error:
-                    # The node is on its way out; its directory goes with it.
-                    log.info("cannot remove %s on node %s: %s", prefix, node.node_id, error)
-
     # -- slices of the driver's data ---------------------------------------
 
     def store_slices(self, slices: list[bytes]) -> list[bytes | DriverBlock]:
@@ -323,7 +311,7 @@ class Engine:
             return
         self.driver.members.tell_all(("drop_broadcast", bid))
         if destroy:
-            self.files.remove(f"broadcast/{bid}")
+            self.driver.janitor.put(lambda: self.nodes.remove_own(f"broadcast/{bid}"))
 
     def new_accumulator(self, value: Any, param: AccumulatorParam[Any]) -> Accumulator[Any]:
         """Registers an accumulator for as long as the user holds it."""
@@ -386,6 +374,4 @@ def _drop_rdd(engine_ref: weakref.ref[Engine], rdd_id: RddId) -> None:
 def _remove_later(engine_ref: weakref.ref[Engine], relpath: str) -> None:
     engine = engine_ref()
     if engine is not None and not engine.is_stopped:
-        engine.driver.janitor.put(lambda: engine.files.remove(relpath))
-
-
+        engine.driver.janitor.put(lambda: engine.nodes.remove_own(relpath))

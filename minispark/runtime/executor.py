@@ -178,9 +178,7 @@ class Executor:
                 memory=self.memory,
                 task_id=spec.task_id,
             )
-            status = MapStatus(
-                self.node.node_id, self.executor_id, spec.attempt, sizes, total
-            )
+            status = MapStatus(self.node.node_id, self.executor_id, spec.attempt, sizes, total)
         else:
             assert code.result is not None
             value = cloudpickle.loads(code.result)(spec.partition, records)

@@ -78,7 +78,9 @@ def _pickled(error: BaseException) -> bytes | None:
     return bytes(blob)
 
 
-def describe(error: BaseException, *, is_retryable: bool = True, counts: bool = True) -> TaskFailureInfo:
+def describe(
+    error: BaseException, *, is_retryable: bool = True, counts: bool = True
+) -> TaskFailureInfo:
     """What the driver is told of an exception."""
     formatted = traceback.TracebackException.from_exception(error)
     _keep_user_frames(formatted)

@@ -87,9 +87,12 @@ class ControlListener:
         """Stops accepting."""
         self._closed = True
         # accept() does not notice that another thread closes the socket.
-        with contextlib.suppress(OSError), socket.socket(
-            socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET
-        ) as poke:
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(
+                socket.AF_UNIX if isinstance(self.address, str) else socket.AF_INET
+            ) as poke,
+        ):
             poke.connect(self.address)
         self._listener.close()
         self._thread.join(timeout=5)

@@ -297,7 +297,6 @@ def _refusal(facts: Mapping[str, Any]) -> str | None:
         return f"the executor runs Python {theirs}, the driver Python {ours}; they must agree"
     if facts["probe"] != portable_hash(HASH_PROBE):
         return (
-            "the executor places keys differently from the driver; "
-            "start it with PYTHONHASHSEED=0"
+            "the executor places keys differently from the driver; start it with PYTHONHASHSEED=0"
         )
     return None

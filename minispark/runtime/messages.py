@@ -33,8 +33,8 @@ from typing import Any, NamedTuple
 
 from minispark.ids import AccumulatorId, NodeId, ShuffleId, TaskId
 from minispark.plan.pipeline import Pipeline
+from minispark.plan.spec import BlockUpdate
 from minispark.plan.stages import MapOutputPlan
-from minispark.scheduler.events import BlockUpdate
 from minispark.scheduler.model import MapStatus
 
 #: Identifies the code of a stage on the wire: ("map", shuffle, version) or ("job", id).

@@ -11,7 +11,6 @@ import cloudpickle
 
 from minispark.errors import PySparkRuntimeError
 from minispark.ids import AccumulatorId, NodeId, RddId, ShuffleId
-from minispark.storage.partfile import read_part
 from minispark.plan.pipeline import ReadShuffle, ShuffleSource
 from minispark.runtime.accumulators import Accumulator
 from minispark.runtime.messages import DriverBlock, StageCode, TaskSpec
@@ -20,6 +19,7 @@ from minispark.shuffle.group import CoGrouper
 from minispark.shuffle.merge import merge_records
 from minispark.shuffle.reader import FetchFailedError, read_blocks
 from minispark.shuffle.replay import Replayable
+from minispark.storage.partfile import read_part
 from minispark.storagelevel import StorageLevel
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from minispark.ids import ExecutorId, NodeId, RddId
-from minispark.plan.spec import BlockKey
-from minispark.scheduler.events import BlockUpdate
+from minispark.plan.spec import BlockKey, BlockUpdate
 
 
 class Holders(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from minispark.ids import ExecutorId, JobId, NodeId, RddId, ShuffleId, TaskId
-from minispark.plan.spec import BlockKey, JobSpec
+from minispark.plan.spec import BlockUpdate, JobSpec
 from minispark.scheduler.model import ExecutorInfo, MapStatus
 
 
@@ -60,17 +60,6 @@ class ExecutorsExhausted(Event):
     """No executor is left and the launcher cannot provide another one."""
 
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class BlockUpdate:
-    """One persisted block appeared or went; part of task reports."""
-
-    block: BlockKey
-    #: Held in the executor's heap: gone with the executor.
-    in_memory: bool
-    #: Held in a file of the node: gone with the node.
-    on_disk: bool
 
 
 @dataclass(frozen=True, slots=True)

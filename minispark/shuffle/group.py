@@ -115,7 +115,7 @@ class ExternalGrouper(SpillableTable):
         group_lists(table, parts)
 
     def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
-        for sequence, (key, values) in zip(sequences, table.items()):  # noqa: B905
+        for sequence, (key, values) in zip(sequences, table.items()):
             if type(values) is list and len(values) <= FRAME_RECORDS:
                 yield sequence, key, values
             else:
@@ -219,7 +219,7 @@ class CoGrouper(SpillableTable):
             groups[source] += values
 
     def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
-        for sequence, (key, groups) in zip(sequences, table.items()):  # noqa: B905
+        for sequence, (key, groups) in zip(sequences, table.items()):
             for source, values in enumerate(groups):
                 if values:
                     for piece in _pieces(values):

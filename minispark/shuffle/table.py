@@ -68,7 +68,7 @@ class SpillableTable:
 
     def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
         """The table as it is written, in parts that are not too large."""
-        return zip(sequences, table, table.values())  # noqa: B905
+        return zip(sequences, table, table.values())
 
     def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
         """Asks the gauge; `probe` are some of the last `count` records."""

@@ -2,11 +2,11 @@
 
 Rules. A block is there whole or not at all: it is computed to its end before
 its first record is handed out. Blocks in the heap are lists of the very objects
-(what a user function changes in them stays changed, as in any list); they go
-least recently used first, but never for the sake of another block of the same
-RDD. Blocks in files are frames with a checksum, in the node's directory: every
-executor of the node reads them, and they outlive this one. A file that is not
-what was written counts as missing.
+where no user function can change them, otherwise pickled frames, of which each
+reader gets fresh objects; they go least recently used first, but never for the
+sake of another block of the same RDD. Blocks in files are frames with a
+checksum, in the node's directory: every executor of the node reads them, and
+they outlive this one. A file that is not what was written counts as missing.
 
 Knows nothing of tasks or of other nodes. What changed is kept as updates until
 the runtime takes them (`drain_updates`).
@@ -25,9 +25,9 @@ from itertools import chain, islice
 from typing import Any
 
 from minispark.errors import DiskFullError
-from minispark.plan.spec import BlockKey
-from minispark.scheduler.events import BlockUpdate
+from minispark.plan.spec import BlockKey, BlockUpdate
 from minispark.storage.files import NodeFiles
+from minispark.storage.immutable import all_immutable
 from minispark.storage.memory import MemoryManager
 from minispark.storage.serializer import dump_records, iter_frames
 from minispark.storage.sizing import estimate_bytes
@@ -68,9 +68,17 @@ def open_block(data: memoryview) -> Iterator[Any] | None:
 
 @dataclass(slots=True)
 class _Entry:
-    records: list[Any]
+    #: The records themselves, or frames of them.
+    parts: list[Any]
+    is_frames: bool
     num_bytes: int
     level: StorageLevel
+
+    def records(self) -> Iterator[Any]:
+        """The records; those of frames are fresh objects each time."""
+        if not self.is_frames:
+            return iter(self.parts)
+        return chain.from_iterable(chain.from_iterable(map(iter_frames, self.parts)))
 
 
 class BlockStore:
@@ -99,7 +107,7 @@ class BlockStore:
             entry = self._entries.get(block)
             if entry is not None:
                 self._entries.move_to_end(block)
-                return iter(entry.records)
+                return entry.records()
         data = self.read_file(block)
         if data is None:
             return None
@@ -123,7 +131,7 @@ class BlockStore:
             return iter((data,))
         with self._lock:
             entry = self._entries.get(block)
-        return None if entry is None else block_file(entry.records)
+        return None if entry is None else block_file(entry.records())
 
     def put(self, block: BlockKey, records: Iterator[Any], level: StorageLevel) -> Iterator[Any]:
         """Stores a block if it fits; gives all its records, each once.
@@ -140,15 +148,14 @@ class BlockStore:
         buffer: list[Any] = []
         reserved = self._unroll(block, records, buffer)
         if reserved is not None:
+            entry = self._entry(buffer, reserved, level)
             with self._lock:
-                known = self._entries.get(block)
-                if known is None:
-                    self._entries[block] = _Entry(buffer, reserved, level)
-            if known is not None:
+                known = self._entries.setdefault(block, entry)
+            if known is not entry:
                 # Another thread stored it meanwhile.
-                self._memory.release_storage(reserved)
-                return iter(known.records)
-            if self._freeze_gc:
+                self._memory.release_storage(entry.num_bytes)
+                return known.records()
+            if self._freeze_gc and not entry.is_frames:
                 gc.freeze()
             self._note(block, in_memory=True, on_disk=False)
             return iter(buffer)
@@ -176,6 +183,20 @@ class BlockStore:
         with self._lock:
             updates, self._updates = tuple(self._updates), []
         return updates
+
+    def _entry(self, buffer: list[Any], reserved: int, level: StorageLevel) -> _Entry:
+        """What is kept of a block: its objects, or frames where they can change."""
+        if all_immutable(buffer):
+            return _Entry(buffer, False, reserved, level)
+        try:
+            frames = list(dump_records(buffer))
+        except BaseException:
+            self._memory.release_storage(reserved)
+            raise
+        # Frames are smaller than the objects, whose room they give back.
+        size = min(reserved, sum(map(len, frames)))
+        self._memory.release_storage(reserved - size)
+        return _Entry(frames, True, size, level)
 
     def _note(self, block: BlockKey, *, in_memory: bool, on_disk: bool) -> None:
         with self._lock:
@@ -252,7 +273,7 @@ class BlockStore:
         if self._files.exists(name):
             return True
         try:
-            self._files.write_atomic(name, block_file(entry.records))
+            self._files.write_atomic(name, block_file(entry.records()))
         except DiskFullError:
             # The block can be computed again; the task that needs memory
             # must not fail for it. The update says that it is gone.

@@ -83,7 +83,7 @@ def _unpicklable(records: Iterable[Any], error: BaseException) -> PySparkPicklin
     for record in records:
         try:
             cloudpickle.dumps(record, 5)
-        except Exception as cause:  # noqa: PERF203
+        except Exception as cause:
             text = short_repr(record)
             return PySparkPicklingError(f"Cannot pickle the record {text}: {cause}")
     return PySparkPicklingError(f"Cannot pickle the records: {error}")

@@ -199,10 +199,20 @@ def test_full_disk_fails_the_put_but_not_an_eviction(store, files, monkeypatch):
     assert rows(store, (4, 0)) == ROWS
 
 
-def test_stored_objects_are_handed_out_as_they_are(store):
-    row = [1]
+def test_immutable_objects_are_handed_out_as_they_are(store):
+    row = ("a", 1.5)
     list(store.put((1, 0), iter([row]), Level.MEMORY_ONLY))
     assert next(store.get((1, 0))) is row
+
+
+def test_what_can_be_changed_is_handed_out_afresh(store):
+    (row,) = store.put((1, 0), iter([("a", [1])]), Level.MEMORY_ONLY)
+    row[1].append(2)
+    (again,) = store.get((1, 0))
+    assert again == ("a", [1])
+    again[1].append(3)
+    assert list(store.get((1, 0))) == [("a", [1])]
+    assert next(map(open_block, [memoryview(b"".join(store.export((1, 0))))])) is not None
 
 
 def test_empty_block(store):

@@ -23,6 +23,7 @@ import os
 import queue
 import secrets
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -31,7 +32,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from minispark.errors import PySparkRuntimeError, PySparkValueError
-from minispark.runtime.launch import ray_lean
+from minispark.runtime.launch import ray_lean, reaper
 from minispark.runtime.local_dirs import AppDir, create_app_dir
 
 _T = TypeVar("_T")
@@ -106,6 +107,7 @@ class _State:
         self.num_cpus = 0
         self.users = 0
         self.directory: AppDir | None = None
+        self.reaper: subprocess.Popen[bytes] | None = None
         #: Whether Ray may start by itself when the user calls it; None: not imported yet.
         self.auto_connect: bool | None = None
         self.token = secrets.token_hex(32)
@@ -198,7 +200,24 @@ def _acquire_local(state: _State, num_cpus: int, base: str) -> RaySession:
     state.num_cpus = num_cpus
     state.users = 1
     state.directory = directory
+    state.reaper = _start_reaper(directory.path)
     return RaySession(ray, is_embedded=True, has_hash_seed=True)
+
+
+def _start_reaper(directory: str) -> subprocess.Popen[bytes] | None:
+    """A small process that ends what a killed driver leaves; needs /proc."""
+    if not os.path.isdir("/proc/self/fd"):
+        return None
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", reaper.__file__, directory],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def _end_reaper(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        process.communicate(b"done")
 
 
 def _start(ray: Any, num_cpus: int, base: str, is_lean: bool) -> AppDir:
@@ -267,6 +286,9 @@ def _shutdown(state: _State, is_exit: bool = False) -> None:
             state.is_ours = state.is_embedded = False
             state.users = 0
             atexit.unregister(_at_exit)
+            if state.reaper is not None:
+                _end_reaper(state.reaper)
+                state.reaper = None
             if state.directory is not None:
                 state.directory.close()
                 state.directory = None

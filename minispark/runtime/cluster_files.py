@@ -1,0 +1,103 @@
+"""The files of an application on all nodes, as the driver sees them.
+
+On one machine there is one directory. On a cluster every node has its own, and
+the driver serves the files it owns (broadcasts, slices) to the others.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from minispark.errors import PySparkRuntimeError
+from minispark.ids import NodeId
+from minispark.runtime.boot import NodeInfo
+from minispark.runtime.messages import ResultFile
+from minispark.runtime.node_reader import NodeReader, SameNodeReader
+from minispark.storage.files import NodeFiles
+from minispark.storage.serializer import load_value
+
+log = logging.getLogger("minispark")
+
+
+class ClusterFiles:
+    """Reads and removes files wherever they are."""
+
+    def __init__(self, node: NodeInfo) -> None:
+        self.node = node
+        self.local = NodeFiles(node.root)
+        self.reader: NodeReader = SameNodeReader(self.local)
+        self._fetcher: Any = None
+        self._server: Any = None
+        self._others: tuple[NodeInfo, ...] = ()
+
+    def serve(self, secret: bytes, host: str) -> NodeInfo:
+        """Makes the driver's files reachable for other nodes."""
+        from minispark.runtime.fetch import Fetcher
+        from minispark.runtime.file_server import FileServer
+
+        self._server = FileServer(self.node.root, secret, (host, [0]))
+        self.node = replace(self.node, address=self._server.address)
+        self.reader = self._fetcher = Fetcher(self.local, self.node, secret)
+        return self.node
+
+    def update_nodes(self, nodes: list[NodeInfo]) -> None:
+        """Learns which nodes there are now."""
+        if self._fetcher is not None:
+            self._fetcher.update_nodes(nodes)
+            self._others = tuple(n for n in nodes if n.node_id != self.node.node_id)
+
+    def read_result(self, where: ResultFile) -> Any:
+        """The value in a result file."""
+        data = self.reader.fetch_file(where.node_id, where.relpath)
+        if len(data) != where.length or zlib.crc32(data) != where.crc:
+            raise PySparkRuntimeError(
+                f"the result file {where.relpath} of node {where.node_id} is damaged"
+            )
+        return load_value(data, copy=True)
+
+    def remove_result(self, where: ResultFile) -> None:
+        """Removes a result file that nobody reads (any more)."""
+        self.local.remove(where.relpath)
+        if self._fetcher is None or where.node_id == self.node.node_id:
+            return
+        from minispark.runtime.fetch import local_copy_name
+
+        self.local.remove(local_copy_name(where.node_id, where.relpath))
+        self._on_node(where.node_id, lambda: self._fetcher.remove(where.node_id, [where.relpath]))
+
+    def remove_prefix(self, prefix: str) -> None:
+        """Removes, on every node, the files whose names begin so."""
+        self.local.remove_prefix(prefix)
+        for node in self._others:
+            node_id = node.node_id
+            self._on_node(node_id, lambda n=node_id: self._fetcher.delete(n, prefix))  # type: ignore[misc]
+
+    def remove_own(self, relpath: str) -> None:
+        """Removes a file of the driver's, and the copies on other nodes."""
+        self.local.remove(relpath)
+        if not self._others:
+            return
+        from minispark.runtime.fetch import local_copy_name
+
+        copy = local_copy_name(self.node.node_id, relpath)
+        for node in self._others:
+            node_id = node.node_id
+            self._on_node(node_id, lambda n=node_id: self._fetcher.remove(n, [copy]))  # type: ignore[misc]
+
+    def _on_node(self, node_id: NodeId, remove: Callable[[], object]) -> None:
+        try:
+            remove()
+        except (OSError, EOFError) as error:
+            # The node is on its way out; its directory goes with it.
+            log.info("cannot remove files of node %s: %s", node_id, error)
+
+    def close(self) -> None:
+        """Ends connections and the server."""
+        if self._fetcher is not None:
+            self._fetcher.close()
+        if self._server is not None:
+            self._server.close()

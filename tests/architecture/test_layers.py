@@ -32,12 +32,11 @@ ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 #: User-facing modules: PySpark's names are the contract there.
 CAMEL_CASE_ALLOWED = {
     "conf",
-    "context",
     "errors",
     "plan.partitioner",
     "storagelevel",
 }
-CAMEL_CASE_ALLOWED_UNDER = ("rdd.",)
+CAMEL_CASE_ALLOWED_UNDER = ("rdd.", "context.")
 #: Modules outside `rdd` and `context` whose classes users hold in their hands.
 CAMEL_CASE_ALLOWED |= {
     "kernels.statcounter",

@@ -1,0 +1,224 @@
+"""Where RDDs begin: collections, files, other RDDs; and shared variables."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from minispark.context._base import path_text
+from minispark.context._running import _Running
+from minispark.errors import PySparkTypeError, PySparkValueError
+from minispark.kernels.paths import expand_paths
+from minispark.kernels.picklefile import pickle_splits, read_pickle
+from minispark.kernels.splits import (
+    binary_file_splits,
+    compute_splits,
+    record_splits,
+    whole_file_splits,
+)
+from minispark.kernels.text import read_binary, read_records, read_text, read_whole_text
+from minispark.plan.capture import capture
+from minispark.plan.nodes import AlignedUnion, Source, Union
+from minispark.rdd.rdd import RDD
+from minispark.runtime.accumulators import Accumulator, AccumulatorParam, param_for
+from minispark.runtime.broadcast import Broadcast
+from minispark.runtime.call_site import call_site
+from minispark.runtime.slices import read_slice, sliced
+
+if TYPE_CHECKING:
+    from minispark.context import SparkContext
+
+T = TypeVar("T")
+
+
+class _Sources(_Running):
+    """Inputs become source nodes here."""
+
+    # -- sources -----------------------------------------------------------------
+
+    def _source(self, reader: Callable[[Any], Any], splits: Sequence[Any]) -> RDD[Any]:
+        node = Source(self._new_rdd_id(), reader, splits)
+        node.info.call_site = call_site()
+        node.info.scope = node.info.call_site.partition(" at ")[0]
+        return RDD(node, cast("SparkContext", self))
+
+    def parallelize(self, c: Iterable[T], numSlices: int | None = None) -> RDD[T]:
+        """An RDD of the elements of a collection, copied now.
+
+        Examples
+        --------
+        >>> sc.parallelize([0, 2, 3, 4, 6], 5).glom().collect()
+        [[0], [2], [3], [4], [6]]
+        >>> sc.parallelize(range(0, 6, 2), 5).glom().collect()
+        [[], [0], [], [2], [4]]
+        """
+        self._assert_active()
+        slices = self._partitions("numSlices", numSlices, self.defaultParallelism)
+        ranges, data = sliced(c, slices, self._batch_size or 1024)
+        if ranges is not None:
+            return self._source(iter, ranges)
+        blocks = self._engine.store_slices(data)
+        rdd: RDD[T] = self._source(read_slice, blocks)
+        self._engine.own_slices(rdd._node, blocks)
+        return rdd
+
+    def range(
+        self, start: int, end: int | None = None, step: int = 1, numSlices: int | None = None
+    ) -> RDD[int]:
+        """An RDD of the integers from `start` (or 0) up to, not including, `end`.
+
+        Examples
+        --------
+        >>> sc.range(5).collect(), sc.range(2, 6, 2).collect()
+        ([0, 1, 2, 3, 4], [2, 4])
+        """
+        for name, value in (("start", start), ("step", step), ("end", 0 if end is None else end)):
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise PySparkTypeError(f"range({name}): expected an integer, got {value!r}")
+        if step == 0:
+            raise PySparkValueError("range(step): must not be 0")
+        numbers = range(start) if end is None else range(start, end, step)
+        return self.parallelize(numbers, numSlices)
+
+    def emptyRDD(self) -> RDD[Any]:
+        """An RDD without partitions and records.
+
+        Examples
+        --------
+        >>> sc.emptyRDD().collect(), sc.emptyRDD().getNumPartitions()
+        ([], 0)
+        """
+        self._assert_active()
+        return self._source(iter, ())
+
+    def textFile(
+        self, name: str, minPartitions: int | None = None, use_unicode: bool = True
+    ) -> RDD[str]:
+        """The lines of text files: a path, directory, glob or comma list of them.
+
+        Files ending in .gz, .bz2, .zst or .xz are decompressed. Bytes that are
+        not UTF-8 are replaced by U+FFFD.
+
+        Examples
+        --------
+        >>> path = tmp_path / "sample.txt"
+        >>> _ = path.writepath_text("Hello world!")
+        >>> sc.textFile(str(path)).collect()
+        ['Hello world!']
+        """
+        self._assert_active()
+        least = self._partitions("minPartitions", minPartitions, self.defaultMinPartitions)
+        splits = compute_splits(expand_paths(path_text("name", name)), least)
+        return self._source(functools.partial(read_text, use_unicode=bool(use_unicode)), splits)
+
+    def wholeTextFiles(
+        self, path: str, minPartitions: int | None = None, use_unicode: bool = True
+    ) -> RDD[tuple[str, str]]:
+        """Pairs of (path, content), one per text file.
+
+        Examples
+        --------
+        >>> _ = (tmp_path / "a.txt").writepath_text("alpha")
+        >>> [text for _, text in sc.wholeTextFiles(str(tmp_path)).collect()]
+        ['alpha']
+        """
+        self._assert_active()
+        least = self._partitions("minPartitions", minPartitions, self.defaultMinPartitions)
+        splits = whole_file_splits(expand_paths(path_text("path", path), skip_nested=True), least)
+        return self._source(
+            functools.partial(read_whole_text, use_unicode=bool(use_unicode)), splits
+        )
+
+    def binaryFiles(self, path: str, minPartitions: int | None = None) -> RDD[tuple[str, bytes]]:
+        """Pairs of (path, bytes), one per file.
+
+        Examples
+        --------
+        >>> _ = (tmp_path / "a.bin").write_bytes(b"\\x00\\x01")
+        >>> [data for _, data in sc.binaryFiles(str(tmp_path)).collect()]
+        [b'\\x00\\x01']
+        """
+        self._assert_active()
+        least = self._partitions("minPartitions", minPartitions, self.defaultMinPartitions)
+        files = expand_paths(path_text("path", path), skip_nested=True)
+        return self._source(read_binary, binary_file_splits(files, least, self.defaultParallelism))
+
+    def binaryRecords(self, path: str, recordLength: int) -> RDD[bytes]:
+        """The records of files of fixed-length binary records.
+
+        Examples
+        --------
+        >>> _ = (tmp_path / "a.bin").write_bytes(b"abcd")
+        >>> sc.binaryRecords(str(tmp_path / "a.bin"), 2).collect()
+        [b'ab', b'cd']
+        """
+        self._assert_active()
+        length = self._partitions("recordLength", recordLength, 1)
+        if length < 1:
+            raise PySparkValueError("recordLength: expected a positive integer, got 0")
+        splits = record_splits(expand_paths(path_text("path", path)), length)
+        return self._source(functools.partial(read_records, record_length=length), splits)
+
+    def pickleFile(self, name: str, minPartitions: int | None = None) -> RDD[Any]:
+        """An RDD saved before with `RDD.saveAsPickleFile`.
+
+        Examples
+        --------
+        >>> sc.parallelize(range(4)).saveAsPickleFile(str(tmp_path / "p"))
+        >>> sorted(sc.pickleFile(str(tmp_path / "p")).collect())
+        [0, 1, 2, 3]
+        """
+        self._assert_active()
+        least = self._partitions("minPartitions", minPartitions, self.defaultMinPartitions)
+        return self._source(
+            read_pickle, pickle_splits(expand_paths(path_text("name", name)), least)
+        )
+
+    def union(self, rdds: list[RDD[T]]) -> RDD[T]:
+        """One RDD of all the records of several.
+
+        Examples
+        --------
+        >>> sc.union([sc.parallelize([1, 2]), sc.parallelize([3])]).collect()
+        [1, 2, 3]
+        """
+        self._assert_active()
+        if not rdds or not all(isinstance(rdd, RDD) for rdd in rdds):
+            raise PySparkTypeError(f"union(rdds): expected a non-empty list of RDDs, got {rdds!r}")
+        nodes = tuple(rdd._node for rdd in rdds)
+        for node in nodes:
+            capture(node)
+        first = nodes[0].partitioner
+        if first is not None and all(node.partitioner == first for node in nodes):
+            return rdds[0]._derive(AlignedUnion(self._new_rdd_id(), nodes))
+        return rdds[0]._derive(Union(self._new_rdd_id(), nodes))
+
+    # -- shared variables ----------------------------------------------------------
+
+    def broadcast(self, value: T) -> Broadcast[T]:
+        """A read-only copy of a value on each node.
+
+        Examples
+        --------
+        >>> table = sc.broadcast({1: 10})
+        >>> sc.parallelize([1, 1]).map(lambda k: table.value[k]).collect()
+        [10, 10]
+        """
+        self._assert_active()
+        return Broadcast(self._engine.new_broadcast(value), self._engine)
+
+    def accumulator(
+        self, value: T, accum_param: AccumulatorParam[T] | None = None
+    ) -> Accumulator[T]:
+        """A variable that tasks add to and only the driver reads.
+
+        Examples
+        --------
+        >>> seen = sc.accumulator(0)
+        >>> sc.parallelize([1, 2, 3]).foreach(lambda x: seen.add(x))
+        >>> seen.value
+        6
+        """
+        self._assert_active()
+        return self._engine.new_accumulator(value, accum_param or param_for(value))

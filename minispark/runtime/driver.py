@@ -33,6 +33,7 @@ from minispark.runtime.boot import NodeInfo
 from minispark.runtime.cluster_files import ClusterFiles
 from minispark.runtime.failures import to_exception
 from minispark.runtime.inline import InlineRunner
+from minispark.runtime.interrupts import deferred_interrupts
 from minispark.runtime.janitor import Janitor
 from minispark.runtime.job import JobRun
 from minispark.runtime.members import Members
@@ -104,7 +105,7 @@ class Driver:
 
     def post(self, *events: e.Event) -> None:
         """Tells the scheduler facts and carries out what it orders."""
-        with self._lock:
+        with deferred_interrupts(), self._lock:
             self._events.extend(events)
             if self._draining:
                 return
@@ -333,10 +334,10 @@ class Driver:
         (Ctrl-C, closing the iterator) cancels the job.
         """
         run = JobRun(spec, graph, result, properties, version)
-        with self._lock:
-            self._jobs[run.job_id] = run
-        self.post(e.JobSubmitted(spec))
         try:
+            with self._lock:
+                self._jobs[run.job_id] = run
+            self.post(e.JobSubmitted(spec))
             while (item := self._next(run)) is not None:
                 if run.broken is None:
                     index, payload = item

@@ -57,7 +57,11 @@ class TaskRun:
             raise PySparkRuntimeError(f"the driver's file {split.relpath} is damaged")
         return part
 
-    def _blocks(self, shuffle_id: ShuffleId, num_maps: int, partition: int) -> Iterator[Any]:
+    def _records(self, shuffle_id: ShuffleId, num_maps: int, partition: int) -> Iterator[Any]:
+        # A generator per frame, not per record.
+        return chain.from_iterable(self._frames(shuffle_id, num_maps, partition))
+
+    def _frames(self, shuffle_id: ShuffleId, num_maps: int, partition: int) -> Iterator[list[Any]]:
         try:
             locations = self.executor.inputs(shuffle_id)
             if len(locations) != num_maps:
@@ -68,9 +72,7 @@ class TaskRun:
                     f"{num_maps - len(locations)} of {num_maps} map outputs "
                     f"of shuffle {shuffle_id} are not there",
                 )
-            yield from chain.from_iterable(
-                read_blocks(self.executor.reader, shuffle_id, partition, locations)
-            )
+            yield from read_blocks(self.executor.reader, shuffle_id, partition, locations)
         except FetchFailedError as error:
             self.fetch_failure = error
             raise
@@ -79,7 +81,7 @@ class TaskRun:
         """See `TaskEnv`."""
         _, aggregator = cloudpickle.loads(op.captured)
         return merge_records(
-            self._blocks(op.shuffle_id, op.num_maps, partition),
+            self._records(op.shuffle_id, op.num_maps, partition),
             aggregator=aggregator,
             map_side_combine=op.map_side_combine,
             ordering=None if op.ordering is None else cloudpickle.loads(op.ordering),
@@ -100,7 +102,7 @@ class TaskRun:
         )
         for index, source in enumerate(sources):
             if isinstance(source, ShuffleSource):
-                source = self._blocks(source.shuffle_id, source.num_maps, partition)
+                source = self._records(source.shuffle_id, source.num_maps, partition)
             grouper.insert_source(index, source)
         return grouper.items()
 

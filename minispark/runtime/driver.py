@@ -43,6 +43,7 @@ from minispark.scheduler import events as e
 from minispark.scheduler.config import SchedulerConfig
 from minispark.scheduler.dag import DAGScheduler
 from minispark.scheduler.model import ExecutorInfo
+from minispark.scheduler.stage import StageInfo
 from minispark.shuffle.format import shuffle_prefix
 from minispark.storage.serializer import load_value
 
@@ -371,6 +372,12 @@ class Driver:
         """The jobs that run or wait."""
         with self._lock:
             return [run.spec for run in self._jobs.values()]
+
+    def running_stages(self) -> list[StageInfo]:
+        """A snapshot of the stages whose tasks run or may be launched."""
+        with self._lock:
+            infos = map(self._scheduler.stage_info, self._scheduler.active_stage_ids)
+            return [info for info in infos if info is not None]
 
     def exists(self, point: Point) -> bool:
         """Whether all blocks or map outputs of a point are there now."""

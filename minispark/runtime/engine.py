@@ -36,6 +36,7 @@ from minispark.runtime.accumulators import Accumulator, AccumulatorParam
 from minispark.runtime.boot import Address, Launcher, NodeInfo
 from minispark.runtime.cluster_files import ClusterFiles
 from minispark.runtime.driver import Driver, DriverSettings
+from minispark.runtime.driver_network import DriverNetwork
 from minispark.runtime.executor import DRIVER_NODE, Executor
 from minispark.runtime.inline import InlineRunner
 from minispark.runtime.local_dirs import (
@@ -46,6 +47,7 @@ from minispark.runtime.local_dirs import (
 )
 from minispark.runtime.masters import Master
 from minispark.runtime.messages import INLINE_BYTES, DriverBlock
+from minispark.runtime.progress import ProgressLine, is_watched
 from minispark.scheduler.config import SchedulerConfig
 from minispark.storage.serializer import dump_value, load_value
 
@@ -62,8 +64,11 @@ class Engine:
         self.files = self.nodes.local
         self._secret = secrets.token_bytes(32)
         self._listener: Any = None
+        #: Where the driver is in the network; None on one machine.
+        self._network: DriverNetwork | None = None
         self._socket_dir: AppDir | None = None
         self._launcher: Launcher | None = None
+        self._cluster_size: Callable[[], int] = int
         self._rdd_ids = itertools.count()
         self._shuffle_ids = itertools.count()
         self._job_ids = itertools.count()
@@ -88,6 +93,13 @@ class Engine:
             ),
             self.nodes,
         )
+        self._progress: ProgressLine | None = None
+        wanted = conf.value("spark.ui.showConsoleProgress")
+        if wanted is None:
+            # In-process tasks may be in a debugger: their terminal stays theirs.
+            wanted = master.kind != "inline" and is_watched(sys.stderr)
+        if wanted:
+            self._progress = ProgressLine(self.driver.running_stages, sys.stderr)
         try:
             self._start()
         except BaseException:
@@ -120,19 +132,25 @@ class Engine:
             )
         else:
             if self.master.kind == "ray-cluster":
-                self.node_added(self.nodes.serve(self._secret, self._bind_host()))
+                self._network = DriverNetwork.of(settings, self.master.address)
+                self.node_added(self.nodes.serve(self._secret, self._network))
             self._launcher = self._ray_launcher(settings, sys_path)
         launcher = self._launcher
         self.driver.members.listen(launcher.replace, launcher.kill)
-        self._listener = ControlListener(
-            self._control_address(), self._secret, self.driver.members.connected
-        )
-        launcher.start(self, self._listener.address, self._secret)
+        network, connected = self._network, self.driver.members.connected
+        if network is None:
+            path = self._control_path()
+            self._listener = ControlListener(path, self._secret, connected)
+            address: Address = path
+        else:
+            self._listener = network.listen(lambda at: ControlListener(at, self._secret, connected))
+            address = network.host, self._listener.address[1]
+        launcher.start(self, address, self._secret)
 
     def _ray_launcher(self, settings: Mapping[str, str], sys_path: tuple[str, ...]) -> Launcher:
         from minispark.runtime.launch.ray_launcher import RayLauncher
 
-        return RayLauncher(
+        launcher = RayLauncher(
             self.master.num_executors,
             self.nodes.node,
             settings,
@@ -140,25 +158,16 @@ class Engine:
             app_id=self.app_id,
             cluster_address=self.master.address if self.master.kind == "ray-cluster" else None,
         )
+        self._cluster_size = launcher.size
+        return launcher
 
-    def _control_address(self) -> Address:
-        if self.master.kind != "ray-cluster":
-            path = os.path.join(self.app_dir.path, "ctl")
-            if len(path) > MAX_SOCKET_PATH:
-                # Longer than a Unix socket's name may be: a directory of its own.
-                self._socket_dir = create_app_dir(tempfile.gettempdir(), self.app_id)
-                path = os.path.join(self._socket_dir.path, "ctl")
-            return path
-        return self._bind_host(), int(self.conf.value("spark.driver.port") or 0)
-
-    def _bind_host(self) -> str:
-        """The driver's own address as executors on other nodes reach it."""
-        host = self.conf.value("spark.driver.bindAddress") or self.conf.value("spark.driver.host")
-        if host:
-            return str(host)
-        from minispark.runtime.launch.ray_embedded import node_address
-
-        return node_address(self.master.address)
+    def _control_path(self) -> str:
+        path = os.path.join(self.app_dir.path, "ctl")
+        if len(path) > MAX_SOCKET_PATH:
+            # Longer than a Unix socket's name may be: a directory of its own.
+            self._socket_dir = create_app_dir(tempfile.gettempdir(), self.app_id)
+            path = os.path.join(self._socket_dir.path, "ctl")
+        return path
 
     def stop(self, reason: str) -> None:
         """Takes everything down; a second call does nothing."""
@@ -167,6 +176,8 @@ class Engine:
                 return
             self._stopped = True
             self.stop_reason = reason
+        if self._progress is not None:
+            self._progress.close()
         if self._listener is not None:
             self._listener.close()
         self.driver.stop(reason, self._end_processes)
@@ -212,8 +223,8 @@ class Engine:
             return int(configured)
         if self.master.num_executors is not None:
             return self.master.num_executors
-        instances = self.conf.value("spark.executor.instances") or 2
-        return max(2, int(instances) * int(self.conf.value("spark.executor.cores") or 1))
+        # A cluster: only its launcher knows, once it has joined.
+        return max(2, self._cluster_size())
 
     # -- ids -------------------------------------------------------------
 
@@ -310,8 +321,8 @@ class Engine:
         if self._stopped:
             return
         self.driver.members.tell_all(("drop_broadcast", bid))
-        if destroy:
-            self.driver.janitor.put(lambda: self.nodes.remove_own(f"broadcast/{bid}"))
+        remove = self.nodes.remove_own if destroy else self.nodes.remove_copies
+        self.driver.janitor.put(lambda: remove(f"broadcast/{bid}"))
 
     def new_accumulator(self, value: Any, param: AccumulatorParam[Any]) -> Accumulator[Any]:
         """Registers an accumulator for as long as the user holds it."""

@@ -67,7 +67,7 @@ class ProgressLine:
 
     def _width(self) -> int:
         try:
-            return os.get_terminal_size(self._stream.fileno()).columns - 1
+            return (os.get_terminal_size(self._stream.fileno()).columns or 80) - 1
         except (OSError, ValueError):
             return 79
 

@@ -213,6 +213,8 @@ def analyse(sc: SparkContext, paths: list[str], directory: Path) -> Report:
             .map(lambda item: (item[1][1] or "(nobody)", item[1][0]))
             .reduceByKey(lambda a, b: (a[0] + b[0], a[1] + b[1]))
         )
+        # Asked before the action: afterwards most of it would be "skipped".
+        plan = plan_of(per_owner)
         traffic = sorted(per_owner.collect(), key=lambda item: (-item[1][1], item[0]))
         report.table(
             [(owner, count, size) for owner, (count, size) in traffic],
@@ -225,7 +227,7 @@ def analyse(sc: SparkContext, paths: list[str], directory: Path) -> Report:
         report.lines.append(f"  written to {target}")
 
     report.lines += ["", "Plan of 'Traffic per owner'", "---------------------------"]
-    report.lines += [f"  {line}".rstrip() for line in plan_of(per_owner).splitlines()]
+    report.lines += [f"  {line}".rstrip() for line in plan.splitlines()]
     return report
 
 

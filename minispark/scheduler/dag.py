@@ -71,7 +71,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minispark.ids import JobId, StageId
+from minispark.ids import ExecutorId, JobId, StageId
 from minispark.scheduler import events as ev
 from minispark.scheduler import invariants
 from minispark.scheduler.blocks import BlockTracker
@@ -79,10 +79,11 @@ from minispark.scheduler.commands import Command, Failure
 from minispark.scheduler.config import SchedulerConfig
 from minispark.scheduler.dispatch import Dispatcher
 from minispark.scheduler.faults import Faults
+from minispark.scheduler.history import job_info, planned_stage_info, stage_info
 from minispark.scheduler.lifecycle import Lifecycle
 from minispark.scheduler.map_outputs import MapOutputs
 from minispark.scheduler.model import ExecutorInfo
-from minispark.scheduler.stage import Job, JobInfo, Stage, StageInfo
+from minispark.scheduler.stage import JobInfo, StageInfo
 from minispark.scheduler.state import SchedulerState
 
 __all__ = ["DAGScheduler", "JobInfo", "SchedulerConfig", "StageInfo"]
@@ -152,14 +153,31 @@ class DAGScheduler:
         return tuple(s.id for s in self._state.stages.values() if s.is_running)
 
     def job_info(self, job_id: JobId) -> JobInfo | None:
-        """A snapshot of an active job; None for any other."""
+        """A snapshot of a job that is active or ended lately; None for any other."""
         job = self._state.jobs.get(job_id)
-        return None if job is None else _job_info(job)
+        return self._state.history.jobs.get(job_id) if job is None else job_info(job)
+
+    def jobs_info(self) -> tuple[JobInfo, ...]:
+        """Snapshots of all active jobs and of those that ended lately, by id."""
+        ended = self._state.history.jobs.values()
+        known = {info.job_id: info for info in (*ended, *map(job_info, self._state.jobs.values()))}
+        return tuple(known[job_id] for job_id in sorted(known))
 
     def stage_info(self, stage_id: StageId) -> StageInfo | None:
-        """A snapshot of a stage of an active job that was needed so far."""
+        """A snapshot of a stage of an active job, or of one that ended lately."""
         stage = self._state.stages.get(stage_id)
-        return None if stage is None else _stage_info(stage, self._state.map_outputs)
+        if stage is not None:
+            return stage_info(stage, self._state.map_outputs)
+        found = self._state.history.stages.get(stage_id)
+        if found is not None:
+            return found
+        planned = (planned_stage_info(job, stage_id) for job in self._state.jobs.values())
+        return next((info for info in planned if info is not None), None)
+
+    def num_running(self, executor_id: ExecutorId) -> int:
+        """Tasks that an executor works on."""
+        executor = self._state.executors.by_id.get(executor_id)
+        return 0 if executor is None else len(executor.running)
 
     def validate(self) -> None:
         """Raises AssertionError when an invariant does not hold. For tests: O(n)."""
@@ -205,39 +223,3 @@ class DAGScheduler:
 
     def _on_timer_fired(self, _event: ev.TimerFired, now: float) -> None:
         self._state.fire_timers(now)
-
-
-def _job_info(job: Job) -> JobInfo:
-    spec = job.spec
-    first, last = job.first_stage_id, job.first_stage_id + len(spec.stages)
-    ids = dict.fromkeys((*map(StageId, range(first, last + 1)), *job.stages))
-    final = job.stages[StageId(last)]
-    return JobInfo(
-        job.id,
-        spec.group,
-        spec.tags,
-        spec.description,
-        spec.call_site,
-        job.submitted_s,
-        tuple(ids),
-        tuple(s.id for s in job.stages.values() if s.is_running),
-        len(spec.partitions),
-        final.num_done,
-    )
-
-
-def _stage_info(stage: Stage, outputs: MapOutputs) -> StageInfo:
-    shuffle_id = stage.shuffle_id
-    return StageInfo(
-        stage.id,
-        stage.attempt,
-        stage.spec.name,
-        type(stage.state).__name__.lower(),
-        len(stage.partitions),
-        len(stage.tasks.running),
-        stage.num_done if shuffle_id is None else outputs.num_registered(shuffle_id),
-        stage.tasks.num_failed,
-        shuffle_id,
-        tuple(stage.jobs),
-        stage.started_s,
-    )

@@ -79,12 +79,14 @@ class Lifecycle:
     def finish(self, job: Job, now: float) -> None:
         """All results of the job were accepted."""
         self.state.emit(FinishJob(job.id))
+        self.state.history.job_ended(job, "succeeded")
         self._leave(job, "the job has its results", now)
 
     def fail(self, job: Job, failure: Failure, now: float) -> None:
         """The job ends now; what only it wanted is stopped."""
         if job.id in self.state.jobs:
             self.state.emit(FailJob(job.id, failure))
+            self.state.history.job_ended(job, "failed")
             self._leave(job, failure.message, now)
 
     def fail_all(self, kind: str, reason: str, now: float) -> None:
@@ -125,6 +127,8 @@ class Lifecycle:
         handed_over = []
         for stage in job.stages.values():
             was_owner = stage.owner is job
+            if len(stage.jobs) == 1:
+                state.history.stage_ended(stage, state.map_outputs)
             del stage.jobs[job.id]
             if not stage.jobs:
                 self._retire(stage, reason, now)

@@ -49,6 +49,8 @@ def roll_back(lifecycle: Lifecycle, stage: Stage, now: float) -> list[Stage]:
                 continue
             readers[final.id] = final
     for shuffle_id in stale:
+        if shuffle_id not in state.map_outputs:
+            continue  # only the jobs that just failed kept it
         state.map_outputs.clear(shuffle_id)
         reader = state.by_shuffle.get(shuffle_id)
         if reader is not None:

@@ -186,3 +186,5 @@ class JobInfo:
     active_stage_ids: tuple[StageId, ...]
     num_partitions: int
     num_completed: int
+    #: `"running"`, `"succeeded"` or `"failed"`.
+    status: str = "running"

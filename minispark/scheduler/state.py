@@ -14,6 +14,7 @@ from minispark.scheduler.blocks import BlockTracker
 from minispark.scheduler.commands import CancelTask, Command, KillExecutor, LaunchTask, SetTimer
 from minispark.scheduler.config import SchedulerConfig
 from minispark.scheduler.executors import Executor, ExecutorTable
+from minispark.scheduler.history import History
 from minispark.scheduler.map_outputs import MapOutputs
 from minispark.scheduler.pool import ReadyQueue
 from minispark.scheduler.stage import Job, Stage
@@ -34,6 +35,7 @@ class SchedulerState:
         self.by_shuffle: dict[ShuffleId, Stage] = {}
         #: Every attempt that an executor still has, wanted or cancelled.
         self.tasks: dict[TaskId, TaskAttempt] = {}
+        self.history = History()
         #: Shuffles to drop as soon as no active job may read them.
         self.forgotten: set[ShuffleId] = set()
         #: Executors whose load changed in this event: candidates for prefetching.

@@ -30,6 +30,8 @@ _BUFFER_BYTES = 1 << 20
 def set_timeouts(connection: Connection, seconds: int) -> None:
     """Bounds how long one read or write on the socket may stall."""
     with socket.socket(fileno=os.dup(connection.fileno())) as sock:
+        # A `socket.setdefaulttimeout` of the script made it non-blocking.
+        sock.setblocking(True)
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
@@ -48,7 +50,7 @@ class ControlListener:
         self._listener = Listener(address, family, backlog=128)
         self._secret = secret
         self._accepted = accepted
-        self._closed = False
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="minispark-accept", daemon=True)
         self._thread.start()
 
@@ -59,17 +61,26 @@ class ControlListener:
         return address
 
     def _run(self) -> None:
-        while not self._closed:
+        while not self._closing.is_set():
             try:
                 connection = self._listener.accept()
             except OSError:
-                if self._closed:
+                # Out of descriptors, say: not at full speed round and round.
+                if self._closing.wait(0.1):
                     return
                 continue
+            if self._closing.is_set():
+                connection.close()
+                return
             # One short-lived thread each: a silent peer must not hold up the rest.
-            threading.Thread(
+            greeter = threading.Thread(
                 target=self._greet, args=(connection,), name="minispark-greet", daemon=True
-            ).start()
+            )
+            try:
+                greeter.start()
+            except RuntimeError:  # the interpreter is ending and starts no threads
+                connection.close()
+                return
 
     def _greet(self, connection: Connection) -> None:
         try:
@@ -85,7 +96,7 @@ class ControlListener:
 
     def close(self) -> None:
         """Stops accepting."""
-        self._closed = True
+        self._closing.set()
         # accept() does not notice that another thread closes the socket.
         with (
             contextlib.suppress(OSError),

@@ -73,19 +73,42 @@ class RaySession:
 
 
 class _RayThread:
-    """Runs functions one after the other, for as long as the process lives."""
+    """Runs functions one after the other, on one thread while Ray is ours.
+
+    The processes of an embedded Ray end with the thread that started them.
+    """
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
-        threading.Thread(target=self._run, name="minispark-ray", daemon=True).start()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
 
     def call(self, function: Callable[[], _T]) -> _T:
+        """The function's result; the thread is started when there is none."""
         future: Future[_T] = Future()
-        self._calls.put((function, future))
+        with self._lock:
+            self._calls.put((function, future))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="minispark-ray", daemon=True)
+                self._thread.start()
         return future.result()
 
+    def retire(self, is_needed: Callable[[], bool]) -> None:
+        """Ends the thread, unless it is needed or has something to do."""
+
+        def leave() -> threading.Thread | None:
+            with self._lock:
+                if is_needed() or not self._calls.empty():
+                    return None
+                thread, self._thread = self._thread, None
+                return thread
+
+        thread = self.call(leave)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
     def _run(self) -> None:
-        while True:
+        while self._thread is threading.current_thread():
             function, future = self._calls.get()
             try:
                 future.set_result(function())
@@ -158,6 +181,7 @@ def release(session: RaySession, keep_alive: bool = False) -> None:
             _shutdown(state)
 
     state.thread.call(end)
+    state.thread.retire(lambda: state.is_ours)
 
 
 def shutdown_embedded() -> None:

@@ -18,7 +18,7 @@ DEMO := build/demo
 LINES ?= 300000
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint format types layers unit bench clean
+.PHONY: help demo test lint format types layers unit parity bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -63,6 +63,9 @@ layers: $(DEV) ## Who may import whom
 
 unit: $(DEV) ## The tests that need no Ray: quick, for every change
 	@$(BIN)/python -m pytest -m "not ray and not cluster and not pyspark and not slow" $(PYTEST_ARGS)
+
+parity: $(DEV) ## Compare with the real PySpark; PYSPARK_PYTHON=/path/to/python-with-pyspark
+	@MINISPARK_PARITY_PYTHON=$(PYSPARK_PYTHON) $(BIN)/python -m pytest tests/parity $(PYTEST_ARGS)
 
 bench: $(SETUP) ## The benchmarks; REFERENCE=/path/to/python-with-pyspark compares
 	@$(BIN)/python benchmarks/run.py $(if $(REFERENCE),--pyspark $(REFERENCE))

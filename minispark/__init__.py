@@ -8,9 +8,28 @@
 
 from minispark.conf import SparkConf
 from minispark.context import SparkContext
+from minispark.context.threads import InheritableThread, inheritable_thread_target
+from minispark.rdd.barrier import RDDBarrier
 from minispark.rdd.rdd import RDD
 from minispark.runtime.accumulators import Accumulator, AccumulatorParam
+from minispark.runtime.barrier import BarrierTaskContext, BarrierTaskInfo
 from minispark.runtime.broadcast import Broadcast
+from minispark.runtime.files import SparkFiles
+from minispark.runtime.resources import (
+    ExecutorResourceRequest,
+    ExecutorResourceRequests,
+    ResourceInformation,
+    ResourceProfile,
+    ResourceProfileBuilder,
+    TaskResourceRequest,
+    TaskResourceRequests,
+)
+from minispark.runtime.status import (
+    SparkExecutorInfo,
+    SparkJobInfo,
+    SparkStageInfo,
+    StatusTracker,
+)
 from minispark.runtime.task_context import TaskContext
 from minispark.storagelevel import StorageLevel
 from minispark.version import __version__
@@ -19,12 +38,29 @@ __all__ = [
     "RDD",
     "Accumulator",
     "AccumulatorParam",
+    "BarrierTaskContext",
+    "BarrierTaskInfo",
     "Broadcast",
+    "ExecutorResourceRequest",
+    "ExecutorResourceRequests",
+    "InheritableThread",
+    "RDDBarrier",
+    "ResourceInformation",
+    "ResourceProfile",
+    "ResourceProfileBuilder",
     "SparkConf",
     "SparkContext",
+    "SparkExecutorInfo",
+    "SparkFiles",
+    "SparkJobInfo",
+    "SparkStageInfo",
+    "StatusTracker",
     "StorageLevel",
     "TaskContext",
+    "TaskResourceRequest",
+    "TaskResourceRequests",
     "__version__",
+    "inheritable_thread_target",
 ]
 
 for _name in __all__:

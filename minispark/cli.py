@@ -1,4 +1,4 @@
-"""The command `minispark`: an interactive shell with `sc` ready, and the version."""
+"""The command `minispark`: runs PySpark scripts, an interactive shell, the version."""
 
 from __future__ import annotations
 
@@ -40,16 +40,59 @@ def shell(master: str | None) -> None:
         code.interact(banner, local=namespace, exitmsg="")
 
 
+def run(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> None:
+    """Runs a script written for PySpark."""
+    from minispark.compat.script import check, run_script
+    from minispark.errors import PySparkException
+
+    given = {
+        "spark.master": chosen.master,
+        "spark.app.name": chosen.name,
+        "spark.submit.pyFiles": chosen.py_files,
+        "spark.files": chosen.files,
+        "spark.archives": chosen.archives,
+    }
+    settings = {key: value for key, value in given.items() if value is not None}
+    for pair in chosen.conf:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            parser.error(f"--conf: expected KEY=VALUE, got {pair!r}")
+        settings[key] = value
+    try:
+        check(chosen.script, settings)
+    except PySparkException as error:
+        parser.error(str(error))
+    run_script(chosen.script, chosen.arguments, settings)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the console script."""
     parser = argparse.ArgumentParser(prog="minispark", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     with_shell = commands.add_parser("shell", help="an interactive shell with `sc` ready")
     with_shell.add_argument("--master", help="such as local, local[4] or an address")
+    with_script = commands.add_parser(
+        "run", help="run a PySpark script unmodified: `import pyspark` gives minispark"
+    )
+    with_script.add_argument("--master", help="such as local, local[4] or an address")
+    with_script.add_argument("--name", help="the application's name")
+    with_script.add_argument(
+        "--conf", action="append", default=[], metavar="KEY=VALUE", help="a setting; repeatable"
+    )
+    for flag, what in (
+        ("--py-files", "modules and packages for the tasks"),
+        ("--files", "files for the tasks"),
+        ("--archives", "archives for the tasks, unpacked"),
+    ):
+        with_script.add_argument(flag, metavar="A,B", help=f"{what}, separated by commas")
+    with_script.add_argument("script")
+    with_script.add_argument("arguments", nargs=argparse.REMAINDER)
     commands.add_parser("version", help="print the version")
     chosen = parser.parse_args(arguments)
     if chosen.command == "shell":
         shell(chosen.master)
+    elif chosen.command == "run":
+        run(parser, chosen)
     else:
         print(__version__)
 

@@ -42,6 +42,13 @@ def parse_bool(text: str) -> bool:
     return lowered == "true"
 
 
+def _ports(text: str) -> str:
+    first, _, last = text.strip().partition(":")
+    if not first.isdigit() or (last and not last.isdigit()):
+        raise ValueError("a port, or a range of ports as 'first:last'")
+    return text
+
+
 def _integer(minimum: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         try:
@@ -72,7 +79,9 @@ KNOWN: dict[str, tuple[Callable[[str], Any], str | None]] = {
     "spark.default.parallelism": (_integer(1), None),
     "spark.driver.host": (str, None),
     "spark.driver.bindAddress": (str, None),
-    "spark.driver.port": (_integer(0), None),
+    "spark.driver.port": (_ports, None),
+    "spark.driver.blockManager.port": (_ports, None),
+    "spark.blockManager.port": (_ports, None),
     "spark.driver.maxResultSize": (parse_bytes, "1g"),
     "spark.executor.instances": (_integer(1), None),
     "spark.executor.cores": (_integer(1), None),
@@ -92,8 +101,13 @@ KNOWN: dict[str, tuple[Callable[[str], Any], str | None]] = {
     "spark.task.maxFailures": (_integer(1), "4"),
     "spark.ui.showConsoleProgress": (parse_bool, None),
     "minispark.cancel.grace": (parse_seconds, "2s"),
+    # Called in an executor process before anything else, as "module:function".
+    "minispark.executor.setup": (str, None),
     "minispark.executor.startTimeout": (parse_seconds, "120s"),
+    "minispark.node.heartbeatInterval": (parse_seconds, "3s"),
+    "minispark.node.heartbeatMisses": (_integer(1), "3"),
     "minispark.ray.keepAlive": (parse_bool, "false"),
+    "minispark.ray.placementTimeout": (parse_seconds, "30s"),
 }
 
 

@@ -6,6 +6,9 @@
     ├── PySparkTypeError (TypeError)            an argument of the wrong type
     ├── PySparkValueError (ValueError)          an argument of a wrong value
     │   └── InvalidPathError (FileNotFoundError)  an input path that is not there
+    ├── PySparkImportError (ImportError), PySparkIndexError (IndexError),
+    │   PySparkKeyError (KeyError), PySparkAttributeError (AttributeError),
+    │   PySparkAssertionError (AssertionError)  as PySpark names them
     ├── PySparkNotImplementedError (NotImplementedError)  has no meaning without a JVM
     ├── PySparkPicklingError (pickle.PicklingError)  a closure that cannot be shipped
     └── PySparkRuntimeError (RuntimeError)      everything the engine reports
@@ -22,26 +25,35 @@ A user function's own exception reaches the caller with its own type, chained
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 
 class PySparkException(Exception):
     """Base of all exceptions of minispark, with PySpark's accessors.
 
-    `condition` is the error class (`"NOT_INT"`), `parameters` its parameters.
+    `errorClass` names the condition (`"NOT_INT"`); without a message the text is
+    made of it and of its parameters.
     """
 
     def __init__(
         self,
-        message: str = "",
-        condition: str | None = None,
-        parameters: dict[str, str] | None = None,
+        message: str | None = None,
+        errorClass: str | None = None,
+        messageParameters: dict[str, str] | None = None,
+        contexts: list[Any] | None = None,
     ) -> None:
+        if message is None:
+            pairs = ", ".join(f"{k}={v}" for k, v in (messageParameters or {}).items())
+            message = pairs if errorClass else ""
         super().__init__(message)
         self._message = message
-        self._condition = condition
-        self._parameters = parameters or {}
+        self._condition = errorClass
+        self._parameters = messageParameters or {}
+        self._contexts = contexts or []
 
     def getCondition(self) -> str | None:
         """The name of the error condition, or None."""
@@ -54,6 +66,18 @@ class PySparkException(Exception):
     def getMessageParameters(self) -> dict[str, str] | None:
         """The parameters of the error condition."""
         return self._parameters
+
+    def getSqlState(self) -> str | None:
+        """None: there is no SQL here."""
+        return None
+
+    def getQueryContext(self) -> list[Any]:
+        """What was given as `contexts`; queries are SQL's."""
+        return self._contexts
+
+    def getBreakingChangeInfo(self) -> dict[str, Any] | None:
+        """None: nothing here broke with a version of Spark."""
+        return None
 
     def getMessage(self) -> str:
         """The message, with the condition where there is one."""
@@ -76,6 +100,36 @@ class PySparkValueError(PySparkException, ValueError):
 
 class InvalidPathError(PySparkValueError, FileNotFoundError):
     """An input path does not exist or matches nothing."""
+
+
+class PySparkImportError(PySparkException, ImportError):
+    """A module cannot be imported, or not in the version that is there."""
+
+
+class PySparkIndexError(PySparkException, IndexError):
+    """An index is out of range."""
+
+
+class PySparkKeyError(PySparkException, KeyError):
+    """A key is not there."""
+
+
+class PySparkAttributeError(PySparkException, AttributeError):
+    """An attribute is not there."""
+
+
+class PySparkAssertionError(PySparkException, AssertionError):
+    """Something that was asserted does not hold; `data` is what was compared."""
+
+    def __init__(
+        self,
+        message: str | None = None,
+        errorClass: str | None = None,
+        messageParameters: dict[str, str] | None = None,
+        data: Any = None,
+    ) -> None:
+        super().__init__(message, errorClass, messageParameters)
+        self.data = data
 
 
 class PySparkNotImplementedError(PySparkException, NotImplementedError):
@@ -112,3 +166,17 @@ class ExecutorLostError(PySparkRuntimeError):
 
 class DiskFullError(PySparkRuntimeError):
     """A file could not be written: no space, over quota, or larger than allowed."""
+
+
+_FULL = frozenset((errno.ENOSPC, errno.EFBIG, errno.EDQUOT))
+
+
+@contextlib.contextmanager
+def disk_errors(path: str) -> Iterator[None]:
+    """Turns "no space" errors of the system into `DiskFullError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFullError(f"Cannot write {path}: {error.strerror}") from error
+        raise

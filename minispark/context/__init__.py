@@ -3,15 +3,16 @@
 The user-facing side of `minispark.runtime.engine`: it checks arguments, turns
 inputs into source nodes and actions into jobs. One class for the user, in a
 linear chain of files: `_ContextBase` (life, facts) ← `_Running` (jobs, groups)
-← `_Sources` (inputs, shared variables) ← `SparkContext`.
+← `_Status` (what runs) ← `_Files` (files for tasks) ← `_Sources` (inputs, shared
+variables) ← `_JvmOnly` (what is refused) ← `SparkContext`.
 """
 
 from __future__ import annotations
 
-from minispark.context._sources import _Sources
+from minispark.context._jvm_only import _JvmOnly
 
 
-class SparkContext(_Sources):
+class SparkContext(_JvmOnly):
     """The connection to the executors; one at a time in a process.
 
     Parameters

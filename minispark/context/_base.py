@@ -21,15 +21,14 @@ from minispark.plan.spec import Point
 from minispark.rdd.rdd import RDD
 from minispark.runtime.call_site import call_site
 from minispark.runtime.checkpoints import Checkpoints
+from minispark.runtime.current import current_task
 from minispark.runtime.engine import Engine
-from minispark.runtime.masters import parse_master
+from minispark.runtime.masters import default_master, parse_master
 from minispark.runtime.properties import LocalProperties
-from minispark.version import __version__
+from minispark.version import PYSPARK_VERSION
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-_DEFAULT_MASTER = "local[*]"
 
 
 class _ContextBase:
@@ -60,6 +59,7 @@ class _ContextBase:
             raise PySparkTypeError(
                 "SparkContext(master): expected a string, got a SparkConf; pass conf="
             )
+        _assert_on_driver()
         with _ContextBase._lock:
             active = _ContextBase._active_spark_context
             if active is not None:
@@ -75,19 +75,27 @@ class _ContextBase:
                 self._conf.setAppName(appName)
             for key, value in (environment or {}).items():
                 self._conf.setExecutorEnv(key, str(value))
-            self._conf.setIfMissing("spark.master", _DEFAULT_MASTER)
+            self._conf.setIfMissing("spark.master", default_master())
             self._conf.setIfMissing("spark.app.name", "minispark")
             self.environment = dict(environment or {})
             self._batch_size = batchSize
             self._made_at: str = call_site()
-            self.startTime = int(time.time() * 1000)
-            self._application_id = f"local-{self.startTime}-{uuid.uuid4().hex[:6]}"
+            self._start_time = int(time.time() * 1000)
+            self._application_id = f"local-{self._start_time}-{uuid.uuid4().hex[:6]}"
             self._conf.set("spark.app.id", self._application_id)
             self._engine = Engine(parse_master(self.master), self._conf, self._application_id)
             self._checkpoints = Checkpoints(self._engine)
             self._properties = LocalProperties()
+            try:
+                self._started(pyFiles or ())
+            except BaseException:
+                self._engine.stop("the start failed")
+                raise
             _ContextBase._active_spark_context = self
         atexit.register(_stop_at_exit, weakref.ref(self))
+
+    def _started(self, pyFiles: Iterable[str]) -> None:
+        """The engine runs: adds the files that came with the start."""
 
     # -- life ------------------------------------------------------------------
 
@@ -137,6 +145,7 @@ class _ContextBase:
         )
 
     def _assert_active(self) -> None:
+        _assert_on_driver()
         if self._engine.is_stopped:
             raise PySparkRuntimeError(
                 "this SparkContext was stopped; make a new one", "CONTEXT_STOPPED"
@@ -147,7 +156,7 @@ class _ContextBase:
     @property
     def master(self) -> str:
         """The master as given."""
-        return self._conf.get("spark.master", _DEFAULT_MASTER)
+        return str(self._conf.get("spark.master"))
 
     @property
     def appName(self) -> str:
@@ -163,12 +172,17 @@ class _ContextBase:
         >>> sc.version >= "3.0"
         True
         """
-        return f"4.0.0+minispark.{__version__}"
+        return PYSPARK_VERSION
 
     @property
     def applicationId(self) -> str:
         """An id that no other application has."""
         return self._application_id
+
+    @property
+    def startTime(self) -> int:
+        """When the context was made, in milliseconds since 1970."""
+        return self._start_time
 
     @property
     def uiWebUrl(self) -> str | None:
@@ -206,6 +220,28 @@ class _ContextBase:
         """Sets a default for contexts made later, as an environment of keys."""
         SparkConf.defaults[key] = value
 
+    @classmethod
+    def getSystemProperty(cls, key: str) -> str | None:
+        """What `setSystemProperty` set, or None.
+
+        Examples
+        --------
+        >>> SparkContext.getSystemProperty("nothing.of.this.name") is None
+        True
+        """
+        return SparkConf.defaults.get(key)
+
+    @property
+    def resources(self) -> dict[str, Any]:
+        """Resources of the driver itself: none.
+
+        Examples
+        --------
+        >>> sc.resources
+        {}
+        """
+        return {}
+
     # -- checkpoints -----------------------------------------------------------------
 
     def setCheckpointDir(self, dirName: str) -> None:
@@ -235,13 +271,13 @@ class _ContextBase:
         self._engine.persisted(rdd._node)
 
     def _unpersist(self, rdd: RDD[Any], blocking: bool) -> None:
-        self._engine.unpersist(rdd._node)
+        self._engine.unpersist(rdd._node, blocking)
 
     def _exists(self, point: Point) -> bool:
         return self._engine.driver.exists(point)
 
-    def _checkpoint_pending(self) -> None:
-        self._checkpoints.is_pending = True
+    def _checkpoint_pending(self, rdd: RDD[Any]) -> None:
+        self._checkpoints.mark(rdd._node)
 
     def _partitions(self, name: str, value: int | None, default: int) -> int:
         if value is None:
@@ -261,6 +297,15 @@ def path_text(name: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         raise PySparkTypeError(f"{name}: expected a path, got {value!r}", "NOT_STR")
     return value
+
+
+def _assert_on_driver() -> None:
+    if current_task() is not None:
+        raise PySparkRuntimeError(
+            "The SparkContext was used inside a task. It exists on the driver only: no action "
+            "and no new RDD in functions that run on executors. See SPARK-5063.",
+            "CONTEXT_ONLY_VALID_ON_DRIVER",
+        )
 
 
 def _stop_at_exit(context_ref: weakref.ref[_ContextBase]) -> None:

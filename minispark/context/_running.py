@@ -87,7 +87,13 @@ class _Running(_ContextBase):
             for index in range(count):
                 yield self._run_partitions(rdd, to_list, [index])[0]
             return
-        with ThreadPoolExecutor(1, thread_name_prefix="minispark-prefetch") as pool:
+        with ThreadPoolExecutor(
+            1,
+            "minispark-prefetch",
+            # Its jobs are this thread's: in its group, with its properties.
+            self._properties.adopt,
+            (dict(self._properties.values), set(self._properties.tags)),
+        ) as pool:
             following = pool.submit(self._run_partitions, rdd, to_list, [0]) if count else None
             for index in range(count):
                 assert following is not None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from minispark.context._base import path_text
-from minispark.context._running import _Running
+from minispark.context._files import _Files
 from minispark.errors import PySparkTypeError, PySparkValueError
 from minispark.kernels.paths import expand_paths
 from minispark.kernels.picklefile import pickle_splits, read_pickle
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _Sources(_Running):
+class _Sources(_Files):
     """Inputs become source nodes here."""
 
     # -- sources -----------------------------------------------------------------
@@ -103,7 +103,7 @@ class _Sources(_Running):
         Examples
         --------
         >>> path = tmp_path / "sample.txt"
-        >>> _ = path.writepath_text("Hello world!")
+        >>> _ = path.write_text("Hello world!")
         >>> sc.textFile(str(path)).collect()
         ['Hello world!']
         """
@@ -119,7 +119,7 @@ class _Sources(_Running):
 
         Examples
         --------
-        >>> _ = (tmp_path / "a.txt").writepath_text("alpha")
+        >>> _ = (tmp_path / "a.txt").write_text("alpha")
         >>> [text for _, text in sc.wholeTextFiles(str(tmp_path)).collect()]
         ['alpha']
         """

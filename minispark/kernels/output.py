@@ -24,7 +24,12 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from minispark.errors import OutputExistsError, PySparkRuntimeError, PySparkValueError
+from minispark.errors import (
+    OutputExistsError,
+    PySparkRuntimeError,
+    PySparkValueError,
+    disk_errors,
+)
 from minispark.kernels.compression import open_compressor
 from minispark.kernels.filesystem import FileInfo, filesystem_of, normalize, parent, uri
 from minispark.kernels.text import decode
@@ -82,7 +87,7 @@ def write_part(
     fs.make_dirs(directory)
     path = f"{directory}/{_part_name(partition, suffix)}"
     try:
-        with fs.open_write(path) as raw:
+        with disk_errors(uri(path)), fs.open_write(path) as raw:
             if codec is None:
                 for chunk in chunks:
                     raw.write(chunk)

@@ -10,9 +10,13 @@ touches an RDD captures the run of narrow steps that ends there (PySpark's
 
 from __future__ import annotations
 
+import threading
+
 from minispark.closures import dumps_closure
 from minispark.plan.nodes import Captured, MapPartitions, Node
 from minispark.plan.steps import Step
+
+_lock = threading.Lock()
 
 
 def capture(node: Node) -> None:
@@ -32,4 +36,8 @@ def capture(node: Node) -> None:
         base = base.parent
     steps.reverse()
     blob = dumps_closure(tuple(steps), node.info.call_site)
-    node.info.captured = Captured(blob, base, tuple(type(s).__name__ for s in steps))
+    captured = Captured(blob, base, tuple(type(s).__name__ for s in steps))
+    with _lock:
+        # Another thread may have been faster, and plans be made of what it captured.
+        if node.info.captured is None:
+            node.info.captured = captured

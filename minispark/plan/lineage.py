@@ -79,6 +79,13 @@ def _level(node: Node) -> str:
     return str(level) if level.is_persistent else ""
 
 
+def _checkpoint(node: Node) -> str:
+    """The line that stands for everything behind a finished checkpoint."""
+    data = node.info.checkpoint
+    kind = "Local" if data is None or data.directory is None else "Reliable"
+    return f"{kind}CheckpointRDD[{node.id}] at {node.info.call_site} []"
+
+
 def _edges(node: Node) -> list[tuple[Node, bool]]:
     """The parents still needed, and whether a shuffle lies between."""
     if node.is_checkpointed:
@@ -99,6 +106,8 @@ def to_debug_string(node: Node) -> str:
     stack: list[tuple[Node, str, bool, bool]] = []
 
     def push_children(parent: Node, prefix: str) -> None:
+        if parent.is_checkpointed:
+            lines.append(f"{prefix}{_checkpoint(parent)}")
         edges = _edges(parent)
         for i in range(len(edges) - 1, -1, -1):
             child, is_shuffle = edges[i]

@@ -78,6 +78,11 @@ class Node:
         self.info = NodeInfo()
 
     @property
+    def narrow_parents(self) -> tuple[Node, ...]:
+        """The parents that are computed in the same stage."""
+        return self.parents
+
+    @property
     def is_persisted(self) -> bool:
         """Whether the user asked to keep this node's partitions."""
         return self.info.storage_level.is_persistent
@@ -248,6 +253,11 @@ class Shuffle(Node):
         self.ordering = ordering
         self.ordering_captured = ordering_captured
 
+    @property
+    def narrow_parents(self) -> tuple[Node, ...]:
+        """None: the parent's records come across the shuffle."""
+        return ()
+
 
 class CoGroup(Node):
     """`(k, (values of parent 0, values of parent 1, …))` for every key.
@@ -264,3 +274,8 @@ class CoGroup(Node):
         parents = tuple(s.parent if isinstance(s, Exchange) else s for s in sources)
         super().__init__(rdd_id, partitioner.numPartitions, parents, partitioner)
         self.sources = sources
+
+    @property
+    def narrow_parents(self) -> tuple[Node, ...]:
+        """The parents that need no shuffle."""
+        return tuple(source for source in self.sources if isinstance(source, Node))

@@ -214,9 +214,8 @@ def _parent_partitions(node: Node, partition: int) -> Iterator[tuple[Node, int]]
         assert node.info.captured is not None
         yield node.info.captured.base, partition
     elif isinstance(node, Union):
-        for parent, start, end in zip(node.parents, node.offsets, node.offsets[1:], strict=False):
-            if start <= partition < end:
-                yield parent, partition - start
+        i = bisect_right(node.offsets, partition) - 1
+        yield node.parents[i], partition - node.offsets[i]
     elif isinstance(node, Coalesce):
         for parent_partition in node.groups[partition]:
             yield node.parents[0], parent_partition
@@ -237,9 +236,14 @@ def _parent_partitions(node: Node, partition: int) -> Iterator[tuple[Node, int]]
 def _cached_blocks(root: Node, partition: int) -> tuple[BlockKey, ...]:
     """The first persisted blocks met on the way up from one partition."""
     found: list[BlockKey] = []
+    # An RDD zipped with itself again and again has few nodes and many paths.
+    seen: set[BlockKey] = set()
     stack = [(root, partition)]
     while stack:
         node, index = stack.pop()
+        if (node.id, index) in seen:
+            continue
+        seen.add((node.id, index))
         if node.is_persisted:
             found.append((node.id, index))
         else:

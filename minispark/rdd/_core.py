@@ -51,6 +51,7 @@ class _Core(Generic[T_co]):
         """A new handle; the only place where one is made from another."""
         node.info.call_site = self.ctx._call_site()
         node.info.scope = node.info.call_site.partition(" at ")[0]
+        node.info.is_barrier = any(parent.info.is_barrier for parent in node.narrow_parents)
         return cast("RDD[Any]", type(self)(node, self.ctx))
 
     def _handle(self) -> RDD[Any]:
@@ -293,7 +294,7 @@ class _Core(Generic[T_co]):
             )
         if self._node.info.checkpoint is None:
             self._node.info.checkpoint = CheckpointData(f"{directory}/rdd-{self._node.id}")
-            self.ctx._checkpoint_pending()
+            self.ctx._checkpoint_pending(self._handle())
 
     def localCheckpoint(self) -> None:
         """Keeps the partitions on the executors and cuts the lineage.
@@ -308,13 +309,15 @@ class _Core(Generic[T_co]):
         (['0', '1', '2'], True)
         """
         info = self._node.info
+        if self._node.is_checkpointed:
+            return  # what is written already is as good, and safer
         level = info.storage_level
         info.storage_level = StorageLevel(
             True, level.useMemory or not level.is_persistent, False, False, level.replication
         )
         info.checkpoint = CheckpointData(None)
         self.ctx._persisted(cast("RDD[Any]", self))
-        self.ctx._checkpoint_pending()
+        self.ctx._checkpoint_pending(self._handle())
 
     def isCheckpointed(self) -> bool:
         """Whether the records have been checkpointed, reliably or locally.

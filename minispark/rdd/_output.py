@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
-from minispark._typing import K, T_co, V
+from minispark._typing import K, T, T_co, V
 from minispark.errors import PySparkNotImplementedError
 from minispark.kernels import output
 from minispark.kernels.compression import codec_by_name
 from minispark.kernels.picklefile import pickle_chunks
 from minispark.rdd import _arguments as arguments
 from minispark.rdd._numeric import _NumericOps
+from minispark.rdd.barrier import RDDBarrier
+from minispark.runtime.resources import ResourceProfile
 from minispark.runtime.task_context import TaskContext
+
+if TYPE_CHECKING:
+    from minispark.rdd.rdd import RDD
 
 
 def _unavailable(method: str, instead: str) -> PySparkNotImplementedError:
@@ -220,50 +225,58 @@ class _OutputOps(_NumericOps[T_co]):
         """
         raise _unavailable("toDF", "collect() and a data frame library, e.g. pandas.DataFrame")
 
-    # -- not yet -----------------------------------------------------------------------
+    # -- how the tasks run -------------------------------------------------------------
 
-    def barrier(self) -> NoReturn:
-        """Not available yet: tasks of a stage that all run at the same time.
+    def barrier(self: _OutputOps[T]) -> RDDBarrier[T]:
+        """This RDD, to be computed by tasks that start together and can meet.
 
-        Narrow. Raises PySparkNotImplementedError.
-
-        Examples
-        --------
-        >>> sc.parallelize([1]).barrier()
-        Traceback (most recent call last):
-            ...
-        minispark.errors.PySparkNotImplementedError: ...
-        """
-        raise PySparkNotImplementedError(
-            "RDD.barrier() is not implemented yet; use mapPartitions() where the tasks need "
-            "not wait for each other",
-            "NOT_IMPLEMENTED",
-        )
-
-    def withResources(self, profile: Any) -> NoReturn:
-        """Not available yet: resources for the tasks of one stage.
-
-        Narrow. Raises PySparkNotImplementedError.
+        Narrow. The operation that follows runs in a barrier stage.
 
         Examples
         --------
-        >>> sc.parallelize([1]).withResources(None)
-        Traceback (most recent call last):
-            ...
-        minispark.errors.PySparkNotImplementedError: ...
+        >>> from minispark import BarrierTaskContext
+        >>> def meet(records):
+        ...     BarrierTaskContext.get().barrier()
+        ...     return records
+        >>> sc.parallelize([1, 2], 1).barrier().mapPartitions(meet).collect()
+        [1, 2]
         """
-        raise PySparkNotImplementedError(
-            "RDD.withResources() is not implemented yet; set spark.executor.cores and "
-            "spark.executor.memory in the SparkConf, for all stages",
-            "NOT_IMPLEMENTED",
-        )
+        return RDDBarrier(self._handle())
 
-    def getResourceProfile(self) -> None:
-        """The resources asked for by `withResources`: always None so far.
+    def withResources(self: _OutputOps[T], profile: ResourceProfile) -> RDD[T]:
+        """This RDD, computed by tasks with the given resources.
+
+        Narrow. A task has one core here; a profile that asks for more of
+        anything is refused with PySparkNotImplementedError.
+
+        Examples
+        --------
+        >>> from minispark import ResourceProfileBuilder, TaskResourceRequests
+        >>> profile = ResourceProfileBuilder().require(TaskResourceRequests().cpus(1)).build
+        >>> rdd = sc.parallelize([1]).withResources(profile)
+        >>> rdd.getResourceProfile() is profile
+        True
+        """
+        if not isinstance(profile, ResourceProfile):
+            raise arguments.wrong_type("profile", profile, "a ResourceProfile", "NOT_EXPECTED_TYPE")
+        needs = {name: request.amount for name, request in profile.taskResources.items()}
+        if profile.executorResources or needs.pop("cpus", 1) > 1 or needs:
+            raise PySparkNotImplementedError(
+                "RDD.withResources() can only ask for one core per task; set the resources of "
+                "the executors in the SparkConf, for all stages (spark.executor.cores, "
+                "spark.executor.memory)",
+                "NOT_IMPLEMENTED",
+            )
+        self._node.info.resource_profile = profile
+        return self._handle()
+
+    def getResourceProfile(self) -> ResourceProfile | None:
+        """What was given to `withResources`, or None.
 
         Examples
         --------
         >>> sc.parallelize([1]).getResourceProfile() is None
         True
         """
-        return
+        profile: ResourceProfile | None = self._node.info.resource_profile
+        return profile

@@ -12,6 +12,7 @@ import functools
 import os
 import threading
 import uuid
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,8 +35,8 @@ class Checkpoints:
         #: Set while this thread writes a checkpoint: its job must not recurse.
         self._busy = threading.local()
         self.directory: str | None = None
-        #: Some RDD was marked since marks were last looked for in vain.
-        self.is_pending = False
+        #: Marked and not yet written; most jobs have nothing to look for.
+        self._pending: weakref.WeakSet[Node] = weakref.WeakSet()
 
     def set_directory(self, path: str) -> None:
         """Chooses a fresh directory below `path`."""
@@ -43,9 +44,13 @@ class Checkpoints:
         os.makedirs(directory)
         self.directory = directory
 
+    def mark(self, node: Node) -> None:
+        """The node is to be checkpointed after the next job that needs it."""
+        self._pending.add(node)
+
     def after_job(self, node: Node) -> None:
         """Carries out the checkpoints that the job's RDDs were marked for."""
-        if not self.is_pending or getattr(self._busy, "now", False):
+        if not self._pending or getattr(self._busy, "now", False):
             return
         with self._lock:
             self._busy.now = True
@@ -68,6 +73,7 @@ class Checkpoints:
             for _ in self._engine.run(node, write, partitions, "checkpoint", {}):
                 continue
         data.done = True
+        self._pending.discard(node)
         self._engine.replanned()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from minispark.errors import PySparkRuntimeError
 from minispark.ids import NodeId
 from minispark.runtime.boot import NodeInfo
+from minispark.runtime.driver_network import DriverNetwork
 from minispark.runtime.messages import ResultFile
 from minispark.runtime.node_reader import NodeReader, SameNodeReader
 from minispark.storage.files import NodeFiles
@@ -34,13 +35,13 @@ class ClusterFiles:
         self._server: Any = None
         self._others: tuple[NodeInfo, ...] = ()
 
-    def serve(self, secret: bytes, host: str) -> NodeInfo:
+    def serve(self, secret: bytes, network: DriverNetwork) -> NodeInfo:
         """Makes the driver's files reachable for other nodes."""
         from minispark.runtime.fetch import Fetcher
         from minispark.runtime.file_server import FileServer
 
-        self._server = FileServer(self.node.root, secret, (host, [0]))
-        self.node = replace(self.node, address=self._server.address)
+        self._server = FileServer(self.node.root, secret, (network.bind, network.file_ports))
+        self.node = replace(self.node, address=(network.host, self._server.address[1]))
         self.reader = self._fetcher = Fetcher(self.local, self.node, secret)
         return self.node
 
@@ -64,9 +65,10 @@ class ClusterFiles:
         self.local.remove(where.relpath)
         if self._fetcher is None or where.node_id == self.node.node_id:
             return
-        from minispark.runtime.fetch import local_copy_name
+        from minispark.runtime.fetch import copy_files
 
-        self.local.remove(local_copy_name(where.node_id, where.relpath))
+        for name in copy_files(where.node_id, where.relpath):
+            self.local.remove(name)
         self._on_node(where.node_id, lambda: self._fetcher.remove(where.node_id, [where.relpath]))
 
     def remove_prefix(self, prefix: str) -> None:
@@ -79,14 +81,18 @@ class ClusterFiles:
     def remove_own(self, relpath: str) -> None:
         """Removes a file of the driver's, and the copies on other nodes."""
         self.local.remove(relpath)
+        self.remove_copies(relpath)
+
+    def remove_copies(self, relpath: str) -> None:
+        """Removes the copies that other nodes made of a file of the driver's."""
         if not self._others:
             return
-        from minispark.runtime.fetch import local_copy_name
+        from minispark.runtime.fetch import copy_files
 
-        copy = local_copy_name(self.node.node_id, relpath)
+        copies = copy_files(self.node.node_id, relpath)
         for node in self._others:
             node_id = node.node_id
-            self._on_node(node_id, lambda n=node_id: self._fetcher.remove(n, [copy]))  # type: ignore[misc]
+            self._on_node(node_id, lambda n=node_id: self._fetcher.remove(n, copies))  # type: ignore[misc]
 
     def _on_node(self, node_id: NodeId, remove: Callable[[], object]) -> None:
         try:

@@ -17,27 +17,40 @@ import heapq
 import logging
 import threading
 import time
+import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import cloudpickle
 
 from minispark.errors import PySparkRuntimeError
-from minispark.ids import AccumulatorId, ExecutorId, JobId, NodeId, RddId, ShuffleId, TaskId
+from minispark.ids import (
+    AccumulatorId,
+    ExecutorId,
+    JobId,
+    NodeId,
+    RddId,
+    ShuffleId,
+    StageId,
+    TaskId,
+)
 from minispark.plan.spec import JobSpec, Point, ShufflePoint
-from minispark.plan.stages import StageGraph, source_partitions
+from minispark.plan.stages import source_partitions
 from minispark.runtime.accumulators import Accumulator
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.cluster_files import ClusterFiles
 from minispark.runtime.failures import to_exception
+from minispark.runtime.files import SharedFiles
 from minispark.runtime.inline import InlineRunner
 from minispark.runtime.interrupts import deferred_interrupts
 from minispark.runtime.janitor import Janitor
 from minispark.runtime.job import JobRun
 from minispark.runtime.members import Members
 from minispark.runtime.messages import ResultFile, StageKey, TaskFailureInfo, TaskReport, TaskSpec
+from minispark.runtime.rendezvous import Rendezvous
+from minispark.runtime.status import DriverStatus
 from minispark.scheduler import commands as c
 from minispark.scheduler import events as e
 from minispark.scheduler.config import SchedulerConfig
@@ -58,6 +71,8 @@ class DriverSettings:
     max_result_bytes: int
     heartbeat_s: float
     timeout_s: float
+    #: Whether a file added under a name in use replaces the older one.
+    overwrite_files: bool = False
 
 
 class Driver:
@@ -80,10 +95,18 @@ class Driver:
         self._stage_keys: dict[int, set[StageKey]] = {}
         #: Times (monotonic clock) at which the scheduler wants to be called.
         self._timers: list[float] = []
-        self.accumulators: dict[AccumulatorId, Accumulator[Any]] = {}
+        #: Those that somebody still holds, and so may read.
+        self.accumulators: weakref.WeakValueDictionary[AccumulatorId, Accumulator[Any]] = (
+            weakref.WeakValueDictionary()
+        )
         self.janitor = Janitor()
         self.members = Members(
             self._lock, self, self.janitor, settings.heartbeat_s, settings.timeout_s
+        )
+        self.status = DriverStatus(self._lock, self._scheduler, self.members.nodes)
+        self.shared = SharedFiles(files.local, settings.overwrite_files)
+        self._rendezvous = Rendezvous(
+            lambda executor, task, value: self.members.send_svc(executor, ("answer", task, value))
         )
         self._inline: InlineRunner | None = None
 
@@ -177,7 +200,13 @@ class Driver:
         with self._lock:
             if report.kind == "ok":
                 self._reports[report.task_id] = report
+                self._rendezvous.task_succeeded(report.task_id)
             self.post(*events)
+
+    def asked(self, executor_id: ExecutorId, task_id: TaskId, method: str, text: str) -> None:
+        """See `MemberEvents`."""
+        with self._lock:
+            self._rendezvous.asked(executor_id, task_id, method, text)
 
     def _event_of(self, report: TaskReport) -> e.Event:
         task_id, failure = report.task_id, report.failure
@@ -215,6 +244,8 @@ class Driver:
             heapq.heappush(self._timers, command.at_s)
             if self._inline is None:
                 self.members.wake()
+            else:
+                self._inline.notify()
         else:
             raise AssertionError(f"unknown command {command!r}")
 
@@ -225,6 +256,12 @@ class Driver:
             return  # the loss of the executor is on its way to the scheduler
         key, plan = run.stage(command.shuffle_id)
         try:
+            if plan.spec.is_barrier:
+                size = len(run.spec.partitions) if plan.output is None else plan.spec.num_partitions
+                stage = (command.stage_id, command.stage_attempt)
+                address = self.status.address(link.node_id)
+                self._rendezvous.launched(command.task_id, stage, command.partition, size, address)
+            self.shared.tell(link)
             if key not in link.stages:
                 link.send_code(run.code(key, plan))
                 link.stages.add(key)
@@ -263,7 +300,10 @@ class Driver:
         report = self._reports.pop(command.task_id)
         run = self._jobs.get(command.job_id)
         # What a recomputed map partition adds was counted when it first ran.
-        for aid, data in () if command.is_repeat else report.accumulators:
+        is_counted = command.is_repeat or (
+            run is not None and run.is_repeat and command.index is not None
+        )
+        for aid, data in () if is_counted else report.accumulators:
             accumulator = self.accumulators.get(aid)
             if accumulator is not None:
                 try:
@@ -293,8 +333,12 @@ class Driver:
 
     def _discard(self, task_id: TaskId) -> None:
         report = self._reports.pop(task_id, None)
-        if report is not None and isinstance(report.result, ResultFile):
-            self._remove_result(report.result)
+        if report is not None:
+            self._drop(report.result)
+
+    def _drop(self, payload: bytes | ResultFile | None) -> None:
+        if isinstance(payload, ResultFile):
+            self._remove_result(payload)
 
     def _remove_result(self, where: ResultFile) -> None:
         self.janitor.put(lambda: self._files.remove_result(where))
@@ -306,7 +350,8 @@ class Driver:
             if self._inline is not None:
                 self._inline.notify()
 
-    def _end_stage(self, stage_id: int) -> None:
+    def _end_stage(self, stage_id: StageId) -> None:
+        self._rendezvous.stage_ended(stage_id)
         for key in self._stage_keys.pop(stage_id, ()):
             for link in list(self.members.links.values()):
                 if key in link.stages:
@@ -321,44 +366,42 @@ class Driver:
 
     # -- jobs ------------------------------------------------------------------
 
-    def run(
-        self,
-        spec: JobSpec,
-        graph: StageGraph,
-        result: bytes,
-        properties: Mapping[str, str],
-        version: int,
-    ) -> Iterator[tuple[int, Any]]:
-        """Runs a job; yields (index, value) as the values arrive.
+    def run(self, run: JobRun) -> Generator[tuple[int, bytes | ResultFile], None, None]:
+        """Runs a job; yields (index, payload) as the results arrive, for `load`.
 
         Raises what the job failed with. Whatever interrupts the caller
         (Ctrl-C, closing the iterator) cancels the job.
         """
-        run = JobRun(spec, graph, result, properties, version)
         try:
             with self._lock:
                 self._jobs[run.job_id] = run
-            self.post(e.JobSubmitted(spec))
+            self.post(e.JobSubmitted(run.spec))
             while (item := self._next(run)) is not None:
+                index, payload = item
                 if run.broken is None:
-                    index, payload = item
-                    yield index, self._load(payload)
+                    yield index, payload
+                else:
+                    self._drop(payload)
         except BaseException:
             self.cancel([run.job_id], "the waiting thread was interrupted")
+            for payload in run.unread():
+                self._drop(payload)
             raise
         if run.broken is not None:
             raise run.broken
         if run.failure is not None:
-            raise to_exception(run.failure, spec.call_site)
+            raise to_exception(run.failure, run.spec.call_site)
 
     def _next(self, run: JobRun) -> tuple[int, bytes | ResultFile] | None:
         if self._inline is not None:
             self._inline.work_until(run, self)
         return run.inbox.get()
 
-    def _load(self, payload: bytes | ResultFile) -> Any:
+    def load(self, payload: bytes | ResultFile) -> Any:
+        """The value of a result; its file, if it has one, goes."""
         if not isinstance(payload, ResultFile):
-            return load_value(payload)
+            # The caller may change its result in place, such as a reducer's array.
+            return load_value(payload, copy=True)
         try:
             return self._files.read_result(payload)
         finally:

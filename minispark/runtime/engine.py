@@ -39,6 +39,7 @@ from minispark.runtime.driver import Driver, DriverSettings
 from minispark.runtime.driver_network import DriverNetwork
 from minispark.runtime.executor import DRIVER_NODE, Executor
 from minispark.runtime.inline import InlineRunner
+from minispark.runtime.job import JobRun
 from minispark.runtime.local_dirs import (
     MAX_SOCKET_PATH,
     AppDir,
@@ -48,7 +49,9 @@ from minispark.runtime.local_dirs import (
 from minispark.runtime.masters import Master
 from minispark.runtime.messages import INLINE_BYTES, DriverBlock
 from minispark.runtime.progress import ProgressLine, is_watched
+from minispark.runtime.results import values
 from minispark.scheduler.config import SchedulerConfig
+from minispark.storage.blocks import block_prefix
 from minispark.storage.serializer import dump_value, load_value
 
 
@@ -78,7 +81,8 @@ class Engine:
         #: Counts changes (persist, checkpoint) after which plans are made anew.
         self.plan_version = 0
         self._stage_cache = StageCache()
-        self._plan_lock = threading.Lock()
+        #: Reentrant: pickling a function may run code of the user.
+        self._plan_lock = threading.RLock()
         self._tracked: weakref.WeakSet[Exchange] = weakref.WeakSet()
         self.persistent: weakref.WeakValueDictionary[RddId, Node] = weakref.WeakValueDictionary()
         self._stop_lock = threading.Lock()
@@ -90,6 +94,7 @@ class Engine:
                 conf.value("spark.driver.maxResultSize"),
                 conf.value("spark.executor.heartbeatInterval"),
                 conf.value("spark.network.timeout"),
+                conf.value("spark.files.overwrite"),
             ),
             self.nodes,
         )
@@ -238,17 +243,18 @@ class Engine:
 
     # -- jobs ------------------------------------------------------------
 
-    def graph(self, node: Node) -> StageGraph:
-        """The stages that compute a node."""
+    def graph(self, node: Node) -> tuple[StageGraph, int]:
+        """The stages that compute a node, and the version of the plans they are of."""
         with self._plan_lock:
-            graph = build_stages(node, self._stage_cache, self.plan_version)
+            version = self.plan_version
+            graph = build_stages(node, self._stage_cache, version)
         for exchange in graph.exchanges():
             if exchange not in self._tracked:
                 self._tracked.add(exchange)
                 weakref.finalize(
                     exchange, _forget_shuffle, weakref.ref(self), exchange.shuffle_id
                 ).atexit = False
-        return graph
+        return graph, version
 
     def run(
         self,
@@ -266,9 +272,9 @@ class Engine:
         Yields (position in `partitions`, value) in order of completion.
         """
         result = dumps_closure(func, call_site)
-        graph = self.graph(node)
+        graph, version = self.graph(node)
         spec = JobSpec(
-            JobId(next(self._job_ids)),
+            self._new_job_id(),
             graph.final.spec,
             tuple(partitions),
             tuple(plan.spec for plan in graph.stages),
@@ -278,7 +284,11 @@ class Engine:
             pool=properties.get("spark.scheduler.pool", "default"),
             call_site=call_site,
         )
-        return self.driver.run(spec, graph, result, properties, self.plan_version)
+        run = JobRun(spec, graph, result, properties, version)
+        return values(self.driver, run, self._new_job_id)
+
+    def _new_job_id(self) -> JobId:
+        return JobId(next(self._job_ids))
 
     # -- slices of the driver's data ---------------------------------------
 
@@ -334,20 +344,27 @@ class Engine:
 
     def persisted(self, node: Node) -> None:
         """A node's storage level was set."""
-        self.plan_version += 1
+        self.replanned()
         if node.id not in self.persistent:
             self.persistent[node.id] = node
             weakref.finalize(node, _drop_rdd, weakref.ref(self), node.id).atexit = False
 
-    def unpersist(self, node: Node) -> None:
-        """A node's storage level was taken back."""
-        self.plan_version += 1
+    def unpersist(self, node: Node, blocking: bool) -> None:
+        """A node's storage level was taken back.
+
+        Executors hear of it before any later task. With `blocking` the files
+        on this machine are gone when this returns.
+        """
+        self.replanned()
         self.persistent.pop(node.id, None)
         self.driver.drop_rdd(node.id)
+        if blocking:
+            self.files.remove_prefix(block_prefix(node.id))
 
     def replanned(self) -> None:
-        """A checkpoint changed the lineage."""
-        self.plan_version += 1
+        """What is persisted or checkpointed changed: plans are made anew."""
+        with self._plan_lock:
+            self.plan_version += 1
 
 
 def _scheduler_config(conf: SparkConf, master: Master) -> SchedulerConfig:

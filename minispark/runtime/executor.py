@@ -13,17 +13,19 @@ import threading
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cloudpickle
 
 from minispark.conf import SparkConf
-from minispark.ids import BroadcastId, ExecutorId, NodeId, RddId, ShuffleId
+from minispark.errors import PySparkRuntimeError
+from minispark.ids import BroadcastId, ExecutorId, NodeId, RddId, ShuffleId, TaskId
 from minispark.plan.pipeline import evaluate
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.current import set_current_task
 from minispark.runtime.failures import TaskKilled, describe
+from minispark.runtime.files import UserFiles
 from minispark.runtime.messages import (
     INLINE_BYTES,
     FetchFailure,
@@ -47,8 +49,6 @@ DRIVER_NODE = NodeId("driver")
 
 #: Loaded broadcast values kept per executor, oldest out first.
 _MAX_BROADCASTS = 64
-#: Codes of stages kept per executor when nobody says "forget".
-_MAX_STAGES = 512
 
 
 class Broadcasts:
@@ -63,7 +63,13 @@ class Broadcasts:
         """The value, loaded once."""
         with self._lock:
             if bid not in self._values:
-                data = self._reader.fetch_file(DRIVER_NODE, f"broadcast/{bid}")
+                try:
+                    data = self._reader.fetch_file(DRIVER_NODE, f"broadcast/{bid}")
+                except FileNotFoundError as error:
+                    raise PySparkRuntimeError(
+                        f"Broadcast({bid}) was destroyed and cannot be read any more",
+                        "BROADCAST_DESTROYED",
+                    ) from error
                 self._values[bid] = load_value(data)
                 while len(self._values) > _MAX_BROADCASTS:
                     self._values.popitem(last=False)
@@ -74,6 +80,11 @@ class Broadcasts:
         """Forgets a value."""
         with self._lock:
             self._values.pop(bid, None)
+
+
+def _answer_alone(_task_id: TaskId, method: str, message: str) -> tuple[bool, list[str]]:
+    """The in-process executor runs one task at a time: a barrier stage is one task."""
+    return True, ["localhost:0" if method == "infos" else message]
 
 
 class Executor:
@@ -96,15 +107,17 @@ class Executor:
         self.memory = MemoryManager(budget, conf.value("spark.memory.storageFraction"))
         self.blocks = BlockStore(self.files, self.memory, freeze_gc=whole_process)
         self.broadcasts = Broadcasts(reader)
+        self.user_files = UserFiles(self.files, node.node_id, reader)
         self._whole_process = whole_process
-        self._stages: OrderedDict[StageKey, StageCode] = OrderedDict()
+        #: Asks the driver on behalf of a barrier task; see `BarrierTaskContext`.
+        self.ask: Callable[[TaskId, str, str], tuple[bool, Any]] = _answer_alone
+        #: Only the driver says "forget": it counts on what it has sent.
+        self._stages: dict[StageKey, StageCode] = {}
         self._inputs: dict[ShuffleId, tuple[int, tuple[MapLocation, ...]]] = {}
 
     def put_stage(self, key: StageKey, code: StageCode) -> None:
         """Learns the code of a stage."""
         self._stages[key] = code
-        while len(self._stages) > _MAX_STAGES:
-            self._stages.popitem(last=False)
 
     def forget_stage(self, key: StageKey) -> None:
         """Drops the code of a stage."""
@@ -142,6 +155,7 @@ class Executor:
         task = TaskRun(self, spec, code)
         set_current_task(task, self._whole_process)
         try:
+            self.user_files.prepare()
             report = self._compute(task, spec, code)
         except TaskKilled:
             report = TaskReport(spec.task_id, "killed")
@@ -157,6 +171,11 @@ class Executor:
         return report._replace(
             updates=self.blocks.drain_updates(), run_s=time.perf_counter() - started
         )
+
+    def abandoned(self, task_id: TaskId) -> None:
+        """Gives back what a task held whose own clean-up was interrupted."""
+        set_current_task(None, self._whole_process)
+        self.memory.release_task(task_id)
 
     def _compute(self, task: TaskRun, spec: TaskSpec, code: StageCode) -> TaskReport:
         records = evaluate(code.pipeline, spec.partition, task)

@@ -52,6 +52,12 @@ def local_copy_name(node_id: NodeId, relpath: str) -> str:
     return f"remote/{node_id}/{relpath}"
 
 
+def copy_files(node_id: NodeId, relpath: str) -> list[str]:
+    """All that a copy consists of, for removing it."""
+    name = local_copy_name(node_id, relpath)
+    return [name, f"{name}.lock"]
+
+
 class _Answer:
     """One answer to a request for blocks, still to be verified."""
 
@@ -265,7 +271,7 @@ class Fetcher:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not self._files.exists(name):
                 self._files.write_atomic(name, self._pieces(node_id, relpath))
-        return self._files.map_read(name)
+            return self._files.map_read(name)
 
     def store_file(self, node_id: NodeId, relpath: str, data: bytes | memoryview) -> None:
         """Puts a file onto another node: whole, or not at all."""

@@ -10,6 +10,7 @@ Requests are tuples, answered by `("ok", …)`, where raw bytes may follow, or b
 
 ======================================  ===========================================
 ``ping``                                incarnation
+``stats``                               requests answered, by kind, and bytes sent
 ``blocks shuffle reduce maps limit``    (length, crc) of each block, -1 if missing;
                                         then as many blocks as fit into the limit
 ``range path offset length``            file size, bytes that follow, their crc
@@ -30,7 +31,7 @@ import socket
 import threading
 import time
 import zlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -89,6 +90,14 @@ def ping(address: Address, secret: bytes, timeout: float) -> int:
         return int(receive_message(sock)[1])
 
 
+def stats(address: Address, secret: bytes, timeout: float) -> dict[str, int]:
+    """What the server at `address` has answered: requests by kind, and `"bytes"` sent."""
+    with connect(address, secret, timeout) as sock:
+        sock.settimeout(timeout)
+        send_message(sock, ("stats",))
+        return dict(receive_message(sock)[1])
+
+
 class _Peer:
     """One authenticated connection."""
 
@@ -122,6 +131,8 @@ class FileServer:
         self._handshakes = 0
         self._last_request = time.monotonic()
         self._indexes: OrderedDict[str, tuple[memoryview, MapOutputIndex]] = OrderedDict()
+        #: Requests by kind, and the bytes that followed the answers.
+        self._answered: Counter[str] = Counter()
         self._closed = False
         self._acceptor = threading.Thread(
             target=self._accept, name="minispark-file-server", daemon=True
@@ -239,6 +250,9 @@ class FileServer:
         try:
             if kind == "ping":
                 answer: tuple[Any, ...] = ("ok", self.incarnation)
+            elif kind == "stats":
+                with self._lock:
+                    answer = ("ok", dict(self._answered))
             elif kind == "blocks":
                 answer, payload = self._blocks(*args)
             elif kind == "range":
@@ -255,6 +269,9 @@ class FileServer:
             if isinstance(error, (ConnectionError, TimeoutError)):
                 raise
             answer, payload = ("error", type(error).__name__, str(error)), ()
+        with self._lock:
+            self._answered[kind] += 1
+            self._answered["bytes"] += sum(map(len, payload))
         send_message(sock, answer, payload)
 
     def _blocks(

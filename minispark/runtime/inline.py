@@ -42,6 +42,7 @@ class InlineRunner:
         self.node_id: NodeId = executor.node.node_id
         self.stages: set[StageKey] = set()
         self.inputs: dict[ShuffleId, int] = {}
+        self.files = 0
         self._tasks: deque[TaskSpec] = deque()
         self._cancelled: set[TaskId] = set()
         #: Notified when a task was queued, a task ended or a job ended.
@@ -51,6 +52,8 @@ class InlineRunner:
         #: The running task and its thread; guarded by `_running_lock`.
         self._running: tuple[TaskId, int] | None = None
         self._running_lock = threading.Lock()
+        #: Counts what waiting threads are told of; guarded by `_changed`.
+        self._news = 0
 
     # -- Link ------------------------------------------------------------------
 
@@ -62,9 +65,8 @@ class InlineRunner:
         """See `Link`."""
         kind = message[0]
         if kind == "task":
-            with self._changed:
-                self._tasks.append(message[1])
-                self._changed.notify_all()
+            self._tasks.append(message[1])
+            self.notify()
         elif kind == "stage":
             self._executor.put_stage(message[1], message[2])
         elif kind == "inputs":
@@ -73,6 +75,8 @@ class InlineRunner:
             self._executor.forget_stage(message[1])
         elif kind == "forget_inputs":
             self._executor.forget_inputs(message[1])
+        elif kind == "files":
+            self._executor.user_files.learn(message[1])
 
     def send_svc(self, message: tuple[Any, ...]) -> None:
         """See `Link`."""
@@ -90,24 +94,40 @@ class InlineRunner:
     # -- the waiting threads -----------------------------------------------------
 
     def notify(self) -> None:
-        """Wakes the waiting threads: a job ended."""
+        """Wakes the waiting threads: there is a task, an end, a timer."""
         with self._changed:
+            self._news += 1
             self._changed.notify_all()
 
     def work_until(self, run: JobRun, events: InlineEvents) -> None:
         """Runs queued tasks, of any job, until `run` has something to say."""
         while run.inbox.empty():
             if self._tasks and self._busy.acquire(blocking=False):
+                spec = None
                 try:
                     if self._tasks:
-                        self._run(self._tasks.popleft(), events)
+                        spec = self._tasks[0]
+                        self._tasks.popleft()
+                        self._run(spec, events)
+                        spec = None
                 finally:
+                    if spec is not None:
+                        # Ctrl-C, perhaps before `_run` began; said twice it does no harm.
+                        events.reported(self.executor_id, TaskReport(spec.task_id, "killed"))
                     self._busy.release()
                     self.notify()
                 continue
+            # Asked for before `_changed` is held: whoever queues a task holds
+            # the driver's lock, which this takes, and then wants `_changed`.
+            news = self._news
+            due_s = events.due_s()
             with self._changed:
-                if run.inbox.empty() and not (self._tasks and not self._busy.locked()):
-                    self._changed.wait(events.due_s())
+                if (
+                    news == self._news
+                    and run.inbox.empty()
+                    and not (self._tasks and not self._busy.locked())
+                ):
+                    self._changed.wait(due_s)
             events.tick()
 
     def _run(self, spec: TaskSpec, events: InlineEvents) -> None:
@@ -125,6 +145,7 @@ class InlineRunner:
                 with self._running_lock:
                     self._running = None
         except TaskKilled:
+            self._executor.abandoned(spec.task_id)
             report = TaskReport(spec.task_id, "killed")
         finally:
             # Also when Ctrl-C leaves this frame: the scheduler must know.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from queue import SimpleQueue
 
 from minispark.ids import JobId, ShuffleId
@@ -39,7 +40,17 @@ class JobRun:
         self.broken: BaseException | None = None
         self.is_done = False
         self.result_bytes = 0
+        #: Whether its partitions ran before, and what they added was counted.
+        self.is_repeat = False
         self._code: dict[StageKey, bytes] = {}
+
+    def again(self, job_id: JobId, indexes: Sequence[int]) -> JobRun:
+        """A job for some of the partitions, whose results were lost."""
+        partitions = tuple(self.spec.partitions[index] for index in indexes)
+        spec = replace(self.spec, job_id=job_id, partitions=partitions)
+        run = JobRun(spec, self.graph, self.result, self.properties, self.version)
+        run.is_repeat = True
+        return run
 
     @property
     def job_id(self) -> JobId:
@@ -61,9 +72,17 @@ class JobRun:
                 plan.output,
                 None if plan.output is not None else self.result,
                 self.properties,
+                plan.spec.is_barrier,
             )
             data = self._code[key] = pickle.dumps(("stage", key, code), 5)
         return data
+
+    def unread(self) -> Iterator[bytes | ResultFile]:
+        """Takes the results out that nobody will wait for."""
+        while not self.inbox.empty():
+            item = self.inbox.get()
+            if item is not None:
+                yield item[1]
 
     def end(self, failure: Failure | None) -> None:
         """The job is over; wakes the waiting thread."""

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import pickle
+import socket
+import struct
 import threading
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -20,6 +27,8 @@ class Link(Protocol):
     stages: set[StageKey]
     #: Version of the map output locations the executor has.
     inputs: dict[ShuffleId, int]
+    #: Version of the user's files the executor was told of.
+    files: int
 
     def send_code(self, data: bytes) -> None:
         """Sends a pickled ``("stage", …)`` message; `OSError` when gone."""
@@ -47,17 +56,44 @@ class ProcessLink:
         self.svc = svc
         self.stages: set[StageKey] = set()
         self.inputs: dict[ShuffleId, int] = {}
+        self.files = 0
         #: When something last came from the executor (the driver's clock).
         self.heard_s = 0.0
+        #: Told, under the driver's lock, that `flush` has something to do.
+        self.on_backlog: Callable[[ProcessLink], None] = lambda _link: None
         self._svc_lock = threading.Lock()
+        self._ctl_socket = socket.socket(fileno=os.dup(ctl.fileno()))
+        self._ctl_socket.setblocking(True)
+        #: What the socket had no room for: a busy executor does not read.
+        self._backlog: deque[memoryview] = deque()
 
     def send_code(self, data: bytes) -> None:
-        """See `Link`; only under the driver's lock."""
-        self.ctl.send_bytes(data)
+        """See `Link`; only under the driver's lock. Never waits."""
+        size = len(data)
+        # The framing of `Connection.send_bytes`.
+        head = struct.pack("!i", size) if size < 1 << 31 else struct.pack("!iQ", -1, size)
+        had_backlog = bool(self._backlog)
+        self._backlog += (memoryview(head), memoryview(data))
+        if not had_backlog and not self.flush():
+            self.on_backlog(self)
 
     def send_ctl(self, message: tuple[Any, ...]) -> None:
-        """See `Link`; only under the driver's lock."""
-        send(self.ctl, message)
+        """See `Link`; only under the driver's lock. Never waits."""
+        self.send_code(pickle.dumps(message, 5))
+
+    def flush(self) -> bool:
+        """Writes what the socket takes; whether that was all. `OSError` when gone."""
+        backlog = self._backlog
+        try:
+            while backlog:
+                sent = self._ctl_socket.sendmsg(islice(backlog, 2), (), socket.MSG_DONTWAIT)
+                while backlog and sent >= len(backlog[0]):
+                    sent -= len(backlog.popleft())
+                if sent:
+                    backlog[0] = backlog[0][sent:]
+        except BlockingIOError:
+            return False
+        return True
 
     def send_svc(self, message: tuple[Any, ...]) -> None:
         """See `Link`."""
@@ -66,6 +102,16 @@ class ProcessLink:
 
     def close(self) -> None:
         """See `Link`."""
-        for connection in (self.ctl, self.svc):
+        self._backlog.clear()
+        for connection in (self.ctl, self.svc, self._ctl_socket):
             with contextlib.suppress(OSError):
                 connection.close()
+
+    def shut_down(self) -> None:
+        """Ends the connections for whoever reads from them; `close` comes later."""
+        for connection in (self.ctl, self.svc):
+            with (
+                contextlib.suppress(OSError),
+                socket.socket(fileno=os.dup(connection.fileno())) as sock,
+            ):
+                sock.shutdown(socket.SHUT_RDWR)

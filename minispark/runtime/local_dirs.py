@@ -6,9 +6,11 @@ Layout::
         .lock                          flock'ed while directories appear or go
         <application id>/              0700
             .lock                      flock'ed by its owner for as long as it lives
+            .tenants                   flock'ed, shared, by others that work in it
 
 Liveness is the kernel's: a lock goes with the process that holds it, however
-it ended, so a directory whose lock is free belongs to nobody. Making a
+it ended, so a directory whose locks are free belongs to nobody. (A node's
+directory outlives its agent, which is restarted, through the executors.) Making a
 directory and judging others happen under the shared lock, hence nobody ever
 sees a directory that is not locked *yet*. What is to be deleted is renamed
 first, so a half-deleted directory is never taken for a living one.
@@ -34,6 +36,7 @@ from minispark.errors import PySparkRuntimeError
 MAX_SOCKET_PATH = 103
 
 _LOCK = ".lock"
+_TENANTS = ".tenants"
 _TRASH = ".trash-"
 
 
@@ -126,6 +129,13 @@ def create_app_dir(base: str, app_id: str, reuse: bool = False) -> AppDir:
     return AppDir(path, lock_fd)
 
 
+def occupy(path: str) -> int:
+    """Keeps a directory from being found stale as long as this process lives; the lock."""
+    fd = os.open(os.path.join(path, _TENANTS), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    return fd
+
+
 def _user_root(base: str) -> str:
     root = os.path.join(os.path.abspath(base), f"minispark-{os.getuid()}")
     with contextlib.suppress(FileExistsError):
@@ -177,9 +187,19 @@ def _collect_stale(root: str, keep: str | None) -> list[str]:
             continue
         fd = _try_lock(os.path.join(entry.path, _LOCK))
         if fd is not None:
-            trash.append(_to_trash(root, entry.name))
+            if not _has_tenants(entry.path):
+                trash.append(_to_trash(root, entry.name))
             os.close(fd)
     return trash
+
+
+def _has_tenants(path: str) -> bool:
+    if not os.path.exists(os.path.join(path, _TENANTS)):
+        return False
+    fd = _try_lock(os.path.join(path, _TENANTS))
+    if fd is not None:
+        os.close(fd)
+    return fd is None
 
 
 def _to_trash(root: str, name: str) -> str:

@@ -28,6 +28,11 @@ class Master:
     max_failures: int | None = None
 
 
+def default_master() -> str:
+    """Where the tasks run when nobody says: in the cluster the environment names, or here."""
+    return "local[*]" if os.environ.get("RAY_ADDRESS", "local") in ("", "local") else "ray://auto"
+
+
 def cores() -> int:
     """Cores this process may use."""
     if hasattr(os, "sched_getaffinity"):

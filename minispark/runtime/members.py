@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from minispark.ids import ExecutorId, NodeId
+from minispark.ids import ExecutorId, NodeId, TaskId
 from minispark.kernels.hashing import HASH_PROBE, portable_hash
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.janitor import Janitor
@@ -44,6 +44,9 @@ class MemberEvents(Protocol):
 
     def reported(self, executor_id: ExecutorId, report: TaskReport) -> None:
         """A task attempt ended."""
+
+    def asked(self, executor_id: ExecutorId, task_id: TaskId, method: str, text: str) -> None:
+        """A task of a barrier stage waits for the others."""
 
     def exhausted(self, reason: str) -> None:
         """There will be no more executors."""
@@ -84,6 +87,8 @@ class Members:
         os.set_blocking(self._wake_write, False)
         self._receiver: threading.Thread | None = None
         self._stopping = False
+        #: Lost links that the receiving thread may still be reading from.
+        self._closing: list[ProcessLink] = []
 
     # -- life --------------------------------------------------------------
 
@@ -102,19 +107,20 @@ class Members:
             self._stopping = True
             links = list(self.links.values())
             waiting = [c for parts in self._half_open.values() for c, _ in parts.values()]
-        for link in links:
-            with contextlib.suppress(OSError):
-                link.send_ctl(("stop",))
-        self.wake()
+            for link in links:
+                with contextlib.suppress(OSError):
+                    link.send_ctl(("stop",))
+        self._wake()
         if self._receiver is not None and self._receiver is not threading.current_thread():
             self._receiver.join()
-        for link in links:
-            link.close()
-        for connection in waiting:
-            connection.close()
-        self._selector.close()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        with self._lock:
+            for link in (*links, *self._closing):
+                link.close()
+            for connection in waiting:
+                connection.close()
+            self._selector.close()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
 
     # -- sending -------------------------------------------------------------
 
@@ -155,6 +161,9 @@ class Members:
             if self._stopping:
                 connection.close()
                 return
+            if executor_id in self._gone:
+                connection.close()  # given up, and replaced, before it was up
+                return
             parts = self._half_open.setdefault(executor_id, {})
             parts[channel] = (connection, facts)
             if len(parts) < 2:
@@ -176,6 +185,7 @@ class Members:
         self.links[link.executor_id] = link
         for end in (link.ctl, link.svc):
             self._selector.register(end.fileno(), selectors.EVENT_READ, (link, end))
+        link.on_backlog = self._watch_backlog
         self.wake()
         if self.nodes:
             self.send_svc(link.executor_id, ("nodes", list(self.nodes.values())))
@@ -189,9 +199,13 @@ class Members:
         self._gone.add(executor_id)
         if isinstance(link, ProcessLink):
             for end in (link.ctl, link.svc):
-                with contextlib.suppress(KeyError, ValueError):
+                with contextlib.suppress(KeyError, ValueError, OSError):
                     self._selector.unregister(end.fileno())
-        link.close()
+            # Closed by the receiving thread: it may be in the middle of a read,
+            # and the number of a closed descriptor is soon another one's.
+            link.shut_down()
+            self._closing.append(link)
+            self.wake()
         self._events.lost(executor_id, reason)
         self._put_replacement(executor_id)
 
@@ -230,11 +244,18 @@ class Members:
             here = [x.executor_id for x in self.links.values() if x.node_id == node_id]
             for executor_id in here:
                 self.lose(executor_id, f"its node was lost: {reason}")
+            # Those that wait for it need not try any longer.
+            self.tell_all(("nodes", list(self.nodes.values())))
 
     # -- receiving -------------------------------------------------------------
 
     def wake(self) -> None:
         """Has the receiving thread look at timers and connections anew."""
+        with self._lock:
+            if not self._stopping:
+                self._wake()
+
+    def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake_write, b"x")
 
@@ -245,31 +266,67 @@ class Members:
             due = self._events.due_s()
             if due is not None:
                 timeout = min(timeout, due)
-            for key, _ in self._selector.select(timeout):
+            for key, ready in self._selector.select(timeout):
                 if key.data is None:
                     os.read(self._wake_read, 4096)
-                else:
+                    self._close_lost()
+                    continue
+                if ready & selectors.EVENT_WRITE:
+                    self._flush(key.data[0])
+                if ready & selectors.EVENT_READ:
                     self._receive(*key.data)
             self._events.tick()
             if time.monotonic() >= next_beat:
                 next_beat = time.monotonic() + self._heartbeat_s
                 self._beat()
 
+    def _close_lost(self) -> None:
+        with self._lock:
+            lost, self._closing = self._closing, []
+        for link in lost:
+            link.close()
+
+    def _watch_backlog(self, link: ProcessLink) -> None:
+        both = selectors.EVENT_READ | selectors.EVENT_WRITE
+        self._selector.modify(link.ctl.fileno(), both, (link, link.ctl))
+        self.wake()
+
+    def _flush(self, link: ProcessLink) -> None:
+        with self._lock:
+            if self.links.get(link.executor_id) is not link:
+                return
+            try:
+                if link.flush():
+                    fd = link.ctl.fileno()
+                    self._selector.modify(fd, selectors.EVENT_READ, (link, link.ctl))
+            except OSError as error:
+                self.lose(link.executor_id, f"its connection broke: {error}")
+
     def _receive(self, link: ProcessLink, connection: Connection) -> None:
+        if self.links.get(link.executor_id) is not link:
+            return
         try:
             message = receive(connection)
         except (EOFError, OSError):
             with self._lock:
                 self.lose(link.executor_id, "its process ended")
             return
+        except Exception as error:
+            # A message of which not one word is to be trusted; nobody else
+            # may suffer from it.
+            log.exception("executor %s sent what cannot be read", link.executor_id)
+            with self._lock:
+                self.kill(link.executor_id)
+                self.lose(link.executor_id, f"it sent what cannot be read: {error}")
+            return
         link.heard_s = time.monotonic()
         kind = message[0]
         if kind == "done":
             self._events.reported(link.executor_id, message[1])
+        elif kind == "ask":
+            self._events.asked(link.executor_id, *message[1:])
         elif kind == "out":
-            stream = sys.stderr if message[2] == "stderr" else sys.stdout
-            stream.write(message[3])
-            stream.flush()
+            _show(sys.stderr if message[2] == "stderr" else sys.stdout, message[3])
 
     def _beat(self) -> None:
         """Asks every executor for a sign of life; the silent are lost."""
@@ -287,6 +344,18 @@ class Members:
                 else:
                     self.send_svc(link.executor_id, ("ping", 0))
         self._events.tick()
+
+
+def _show(stream: Any, text: str) -> None:
+    """Prints what a task printed. Where that fails, the jobs go on."""
+    try:
+        try:
+            stream.write(text)
+        except UnicodeEncodeError as error:
+            stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
+        stream.flush()
+    except Exception as error:  # closed, a broken pipe, a full disk, None, the user's own
+        log.debug("what a task printed could not be shown: %s", error)
 
 
 def _refusal(facts: Mapping[str, Any]) -> str | None:

@@ -3,22 +3,26 @@
 Each executor has two connections: on *ctl* the driver sends code and tasks and
 the executor's main thread answers; on *svc* a helper thread of the executor
 obeys at once, also while the main thread is busy. Messages are pickled tuples
-whose first member is the kind. They stay small (bulk data travels as files),
-so that a send never waits for a busy executor.
+whose first member is the kind. They stay small where they can (bulk data
+travels as files); what a busy executor has no room for, its `ProcessLink` keeps,
+so that a send on *ctl* never waits.
 
 ==================================  =========================================
 ctl, driver → executor
 ``("stage", key, StageCode)``       code of a stage, once per executor
 ``("forget", key)``                 the code is not needed any more
 ``("inputs", shuffle, ver, locs)``  map output locations, once per version
+``("files", [SharedFile])``         what the user added, before the next task
 ``("task", TaskSpec)``              run this
 ``("stop",)``                       finish and exit
 ctl, executor → driver
 ``("out", task_id, stream, text)``  what a task printed, before its report
 ``("done", TaskReport)``            the end of a task
+``("ask", task_id, method, text)``  a barrier task waits for ``("answer", …)``
 svc, driver → executor
 ``("cancel", task_id)``             interrupt the task, or forget it if queued
 ``("ping", n)``                     answer ``("pong", n)``
+``("answer", task_id, (ok, value))``  what a barrier task asked for
 ``("drop_rdd", rdd_id)``, ``("drop_broadcast", id)``, ``("nodes", [NodeInfo])``
 ==================================  =========================================
 """
@@ -54,6 +58,7 @@ class StageCode(NamedTuple):
     result: bytes | None
     #: Local properties of the submitting thread.
     properties: Mapping[str, str]
+    is_barrier: bool = False
 
 
 class TaskSpec(NamedTuple):

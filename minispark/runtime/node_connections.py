@@ -8,6 +8,7 @@ of what is asked.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import threading
@@ -47,6 +48,8 @@ class NodeConnections:
         self._gone: set[NodeId] = set()
         #: Idle connections, the longest unused first.
         self._kept: list[tuple[NodeInfo, socket.socket]] = []
+        #: Connections on which an answer is awaited.
+        self._busy: dict[socket.socket, NodeInfo] = {}
         self._closed = False
 
     def update(self, nodes: Sequence[NodeInfo]) -> None:
@@ -57,6 +60,11 @@ class NodeConnections:
             self._nodes = now
             stale = [entry for entry in self._kept if entry[0] not in nodes]
             self._kept = [entry for entry in self._kept if entry[0] in nodes]
+            for sock, node in self._busy.items():
+                if node not in nodes:
+                    # A frozen machine never hangs up: its readers are woken here.
+                    with contextlib.suppress(OSError):
+                        sock.shutdown(socket.SHUT_RDWR)
             self._changed.notify_all()
         for _, sock in stale:
             sock.close()
@@ -100,14 +108,25 @@ class NodeConnections:
     def _run(
         self, node: NodeInfo, sock: socket.socket, exchange: Callable[[socket.socket], _T]
     ) -> _T:
+        with self._changed:
+            is_current = self._nodes.get(node.node_id) == node
+            self._busy[sock] = node
         try:
+            if not is_current:
+                raise ConnectionResetError("the node went while it was being connected")
             result = exchange(sock)
         except BaseException:
             # Whatever stands unread in it must not answer the next request.
+            self._done(sock)
             sock.close()
             raise
+        self._done(sock)
         self._keep(node, sock)
         return result
+
+    def _done(self, sock: socket.socket) -> None:
+        with self._changed:
+            del self._busy[sock]
 
     def _node(self, node_id: NodeId, deadline: float) -> NodeInfo:
         """The node, awaited if nobody told of it yet: tasks may come before addresses."""

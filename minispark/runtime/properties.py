@@ -18,6 +18,10 @@ class LocalProperties(threading.local):
         self.values: dict[str, str] = {}
         self.tags: set[str] = set()
 
+    def adopt(self, values: dict[str, str], tags: set[str]) -> None:
+        """Makes another thread's properties those of the current one."""
+        self.values, self.tags = values, tags
+
     def set(self, key: str, value: str | None) -> None:
         """Sets a property; None removes it."""
         if value is None:

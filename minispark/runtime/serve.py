@@ -9,6 +9,7 @@ either connection ends, the driver is gone and the process exits.
 from __future__ import annotations
 
 import gc
+import importlib
 import io
 import os
 import pickle
@@ -16,6 +17,7 @@ import signal
 import sys
 import threading
 from multiprocessing.connection import Client, Connection
+from queue import SimpleQueue
 from typing import Any
 
 from minispark.conf import SparkConf
@@ -27,6 +29,9 @@ from minispark.runtime.failures import TaskKilled
 from minispark.runtime.messages import TaskReport, TaskSpec, receive, send
 from minispark.runtime.node_reader import NodeReader, SameNodeReader
 from minispark.storage.files import NodeFiles
+
+#: Python frames that may nest; with 6000 a recursion through `sorted` overran 8 MB of stack.
+_RECURSION_LIMIT = 3000
 
 #: Cancelled tasks that never came are forgotten beyond this many.
 _MAX_CANCELLED = 4096
@@ -78,10 +83,13 @@ class _Session:
             self._reader(),
             whole_process=True,
         )
+        self._executor.ask = self.ask
+        self._answers: SimpleQueue[tuple[TaskId, tuple[bool, Any]]] = SimpleQueue()
         self._main_thread = threading.main_thread().ident or 0
         self._running: TaskId | None = None
-        self._kill: TaskId | None = None
         self._cancelled: set[TaskId] = set()
+        #: True while the main thread writes a message, which must stay whole.
+        self._is_writing = False
 
     def _connect(self, channel: str) -> Connection:
         try:
@@ -103,13 +111,36 @@ class _Session:
         if self._boot.node.node_id == DRIVER_NODE:
             return SameNodeReader(files)
         from minispark.runtime.fetch import Fetcher
+        from minispark.runtime.local_dirs import occupy
 
+        # The node's agent may die and be restarted; the files must survive that.
+        self._occupied = occupy(self._boot.node.root)
         return Fetcher(files, self._boot.node, self._boot.secret)
 
     def send_output(self, stream: str, text: str) -> None:
         """Sends printed text; called from whatever thread prints."""
-        with self._ctl_lock:
-            send(self._ctl, ("out", self._running, stream, text))
+        self._write(("out", self._running, stream, text))
+
+    def ask(self, task_id: TaskId, method: str, text: str) -> tuple[bool, Any]:
+        """Asks the driver for the running task and waits; see `BarrierTaskContext`."""
+        self._write(("ask", task_id, method, text))
+        while True:
+            answered, answer = self._answers.get()
+            if answered == task_id:  # else it is for one that was cancelled while it waited
+                return answer
+
+    def _write(self, message: tuple[Any, ...]) -> None:
+        if threading.get_ident() != self._main_thread:
+            with self._ctl_lock:
+                send(self._ctl, message)
+            return
+        self._is_writing = True
+        try:
+            with self._ctl_lock:
+                send(self._ctl, message)
+        finally:
+            self._is_writing = False
+        self._end_if_cancelled()
 
     def run(self) -> None:
         """Serves until the driver says stop or is gone."""
@@ -129,7 +160,11 @@ class _Session:
             os._exit(0)  # the driver is gone: nobody is left to report to
 
     def _interrupted(self, signum: int, frame: object) -> None:
-        if self._running is not None and self._running == self._kill:
+        if not self._is_writing:
+            self._end_if_cancelled()
+
+    def _end_if_cancelled(self) -> None:
+        if self._running is not None and self._running in self._cancelled:
             raise TaskKilled
 
     def _step(self, message: tuple[Any, ...]) -> bool:
@@ -145,6 +180,8 @@ class _Session:
             executor.forget_stage(message[1])
         elif kind == "forget_inputs":
             executor.forget_inputs(message[1])
+        elif kind == "files":
+            executor.user_files.learn(message[1])
         elif kind == "stop":
             return False
         else:
@@ -163,6 +200,9 @@ class _Session:
             finally:
                 self._running = None
         except TaskKilled:
+            # The interrupt may have hit the very lines that clean up.
+            self._running = None
+            self._executor.abandoned(spec.task_id)
             report = TaskReport(spec.task_id, "killed")
         sys.stdout.flush()
         sys.stderr.flush()
@@ -187,6 +227,8 @@ class _Session:
                     self._executor.drop_rdd(message[1])
                 elif kind == "drop_broadcast":
                     self._executor.broadcasts.drop(message[1])
+                elif kind == "answer":
+                    self._answers.put((message[1], message[2]))
                 elif kind == "nodes":
                     self._executor.reader.update_nodes(message[1])
                 else:
@@ -198,7 +240,6 @@ class _Session:
         if len(self._cancelled) > _MAX_CANCELLED:
             self._cancelled.clear()
         self._cancelled.add(task_id)
-        self._kill = task_id
         if self._running == task_id:
             signal.pthread_kill(self._main_thread, signal.SIGUSR2)
 
@@ -208,6 +249,11 @@ def serve(boot: ExecutorBoot) -> None:
     for entry in reversed(boot.sys_path):
         if entry not in sys.path:
             sys.path.insert(0, entry)
+    module, _, function = boot.conf.get("minispark.executor.setup", "").partition(":")
+    if module:
+        getattr(importlib.import_module(module), function)()
+    # Each cached RDD or `mapPartitions` of a long narrow lineage nests a few frames.
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), _RECURSION_LIMIT))
     _Session(boot).run()
 
 

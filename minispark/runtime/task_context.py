@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from minispark.runtime.current import current_task
@@ -65,6 +66,10 @@ class TaskContext:
     def cpus(self) -> int:
         """Cores allocated to the task."""
         return self._cpus
+
+    def cpuAmount(self) -> Decimal:
+        """Cores allocated to the task, as PySpark gives fractions of them."""
+        return Decimal(self._cpus)
 
     def resources(self) -> dict[str, Any]:
         """Other resources allocated to the task, by name."""

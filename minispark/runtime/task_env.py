@@ -13,6 +13,7 @@ from minispark.errors import PySparkRuntimeError
 from minispark.ids import AccumulatorId, NodeId, RddId, ShuffleId
 from minispark.plan.pipeline import ReadShuffle, ShuffleSource
 from minispark.runtime.accumulators import Accumulator
+from minispark.runtime.barrier import BarrierTaskContext
 from minispark.runtime.messages import DriverBlock, StageCode, TaskSpec
 from minispark.runtime.task_context import TaskContext
 from minispark.shuffle.group import CoGrouper
@@ -34,7 +35,8 @@ class TaskRun:
     def __init__(self, executor: Executor, spec: TaskSpec, code: StageCode) -> None:
         self.executor = executor
         self.spec = spec
-        self.context = TaskContext(
+        kind = BarrierTaskContext if code.is_barrier else TaskContext
+        self.context = kind(
             spec.stage_id,
             spec.partition,
             spec.attempt,
@@ -43,6 +45,7 @@ class TaskRun:
         )
         #: The task's own copies of the accumulators its functions refer to.
         self.accumulators: dict[AccumulatorId, Accumulator[Any]] = {}
+        self._reads = frozenset(shuffle_id for shuffle_id, _ in spec.reads)
         #: Set when map outputs could not be read, whoever caught the error.
         self.fetch_failure: FetchFailedError | None = None
 
@@ -63,7 +66,9 @@ class TaskRun:
 
     def _frames(self, shuffle_id: ShuffleId, num_maps: int, partition: int) -> Iterator[list[Any]]:
         try:
-            locations = self.executor.inputs(shuffle_id)
+            # What the task was not told to read is incomplete, whatever was
+            # said to this executor earlier: those files may be gone.
+            locations = self.executor.inputs(shuffle_id) if shuffle_id in self._reads else ()
             if len(locations) != num_maps:
                 raise FetchFailedError(
                     shuffle_id,

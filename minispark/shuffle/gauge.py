@@ -62,10 +62,8 @@ class Gauge:
         self.record_bytes += estimate_bytes(probe) / len(probe) * count
         return self._covers(int(self.record_bytes), count)
 
-    def groups_fit(
-        self, table: dict[Any, Any], values: Sequence[Any], count: int, num_values: int
-    ) -> bool:
-        """The same for a dict of lists, to which `count` records brought `num_values`.
+    def groups_fit(self, table: dict[Any, Any], values: Sequence[Any], num_values: int) -> bool:
+        """The same for a dict of lists, to which `num_values` came; steps are in values.
 
         `values` is a sample of the values.
         """
@@ -73,7 +71,7 @@ class Gauge:
         self.record_bytes += estimate_bytes(sample) / max(len(sample), 1) * num_values
         keys = list(islice(table, _SAMPLE))
         key_bytes = estimate_bytes(keys) // max(len(keys), 1) + _SLOT_BYTES + _LIST_BYTES
-        return self._covers(int(self.record_bytes) + key_bytes * len(table), count)
+        return self._covers(int(self.record_bytes) + key_bytes * len(table), num_values)
 
     def table_fits(self, table: dict[Any, Any], count: int) -> bool:
         """The same for a dict of combiners, which only grew since the last call."""

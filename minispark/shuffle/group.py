@@ -108,11 +108,33 @@ class ExternalGrouper(SpillableTable):
         self._combined = combined
         self._insert = group_lists if combined else group_values
 
+    def insert_all(self, records: Iterable[Any]) -> None:
+        """Adds records; may be called again."""
+        if not self._combined:
+            super().insert_all(records)
+            return
+        # Lists differ in length by far, and long ones come together: steps are
+        # counted in values.
+        gauge = Gauge(self._reservation)
+        iterator = iter(records)
+        while probe := list(_take_values(iterator, FRAME_RECORDS)):
+            # Before they become the table's, which lengthens them.
+            lengths = [len(values) for _, values in probe]
+            self._add(self._table, probe)
+            if gauge.step:
+                self._add(self._table, _take_values(iterator, gauge.step, lengths))
+            if not _pieces_fit(gauge, self._table, [v for _, v in probe], sum(lengths)):
+                self._spill_table()
+                gauge.reset()
+
     def _add(self, table: dict[Any, Any], records: Iterable[Any]) -> None:
         self._insert(table, records)
 
     def _add_parts(self, table: dict[Any, Any], parts: Iterable[tuple[Any, Any]]) -> None:
         group_lists(table, parts)
+
+    def _weight(self, table: dict[Any, Any], key: Any, part: Any) -> int:
+        return 0 if type(table.get(key)) is SpilledValues else len(part)
 
     def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
         for sequence, (key, values) in zip(sequences, table.items()):
@@ -123,10 +145,7 @@ class ExternalGrouper(SpillableTable):
                     yield sequence, key, piece
 
     def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
-        values = [value for _, value in probe]
-        if self._combined:
-            return _pieces_fit(gauge, table, values, count)
-        return gauge.groups_fit(table, values, count, count)
+        return gauge.groups_fit(table, [value for _, value in probe], count)
 
     def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
         return _pieces_fit(gauge, table, parts, count)
@@ -138,12 +157,26 @@ class ExternalGrouper(SpillableTable):
         return type(value) is SpilledValues
 
 
-def _pieces_fit(gauge: Gauge, table: dict[Any, Any], pieces: list[list[Any]], count: int) -> bool:
-    """Asks the gauge about a table to which `count` lists like `pieces` came."""
-    sample = pieces[:64]
-    values = [value for piece in sample for value in piece[:64]]
-    num_values = sum(map(len, sample)) * count // len(sample)
-    return gauge.groups_fit(table, values, count, num_values)
+def _take_values(
+    iterator: Iterator[Any], limit: int, lengths: list[int] | None = None
+) -> Iterator[Any]:
+    """Records with lists of `limit` values or a little more; notes their lengths."""
+    taken = 0
+    for record in iterator:
+        taken += len(record[1])
+        yield record
+        if taken >= limit:
+            break
+    if lengths is not None:
+        lengths.append(taken)
+
+
+def _pieces_fit(
+    gauge: Gauge, table: dict[Any, Any], pieces: list[list[Any]], num_values: int
+) -> bool:
+    """Asks the gauge about a table to which lists like `pieces` brought so many values."""
+    values = [value for piece in pieces[:64] for value in piece[:64]]
+    return gauge.groups_fit(table, values, num_values)
 
 
 def _move_large(
@@ -218,6 +251,12 @@ class CoGrouper(SpillableTable):
                 groups = table[key] = [[] for _ in range(self._num_sources)]
             groups[source] += values
 
+    def _weight(self, table: dict[Any, Any], key: Any, part: Any) -> int:
+        source, values = part
+        groups = table.get(key)
+        is_moved = groups is not None and type(groups[source]) is SpilledValues
+        return 0 if is_moved else len(values)
+
     def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
         for sequence, (key, groups) in zip(sequences, table.items()):
             for source, values in enumerate(groups):
@@ -226,7 +265,7 @@ class CoGrouper(SpillableTable):
                         yield sequence, key, (source, piece)
 
     def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
-        return gauge.groups_fit(table, [value for _, value in probe], count, count)
+        return gauge.groups_fit(table, [value for _, value in probe], count)
 
     def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
         return _pieces_fit(gauge, table, [values for _, values in parts], count)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 from minispark.errors import PySparkRuntimeError
@@ -132,6 +133,12 @@ class LocalFetcher:
         if known is not None and known[0] is data:
             return known[1]
         index = open_index(data)
+        # An index keeps its file mapped: none outlives the mapping in `files`.
+        for old in list(islice(self._indexes, 2)):
+            if self._files.is_mapped(old, self._indexes[old][0]):
+                self._indexes.move_to_end(old)
+            else:
+                del self._indexes[old]
         self._indexes[name] = (data, index)
         while len(self._indexes) > _MAX_INDEXES:
             self._indexes.popitem(last=False)

@@ -75,8 +75,12 @@ class SpillableTable:
         return gauge.table_fits(table, count)
 
     def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
-        """Asks the gauge about a table filled with parts."""
+        """Asks the gauge about a table to which parts of weight `count` came."""
         return gauge.table_fits(table, count)
+
+    def _weight(self, table: dict[Any, Any], key: Any, part: Any) -> int:
+        """What a part counts for in the gauge's steps: nothing if it goes to disk."""
+        return 1
 
     def _shrink(self, table: dict[Any, Any], gauge: Gauge) -> bool:
         """Moves the largest values of a table to disk; whether there were any."""
@@ -184,11 +188,14 @@ class SpillableTable:
         for frame in frames:
             for sequence, key, _ in frame:
                 sequences.setdefault(key, sequence)
+            # Before the parts become the table's, which lengthens them.
+            weights = [self._weight(table, key, part) for _, key, part in frame]
+            pending += sum(weights)
             self._add_parts(table, [(key, part) for _, key, part in frame])
-            pending += len(frame)
-            if pending < gauge.step:
+            parts = [part for weight, (_, _, part) in zip(weights, frame, strict=True) if weight]
+            if pending < gauge.step or not parts:
                 continue
-            if not self._parts_fit(gauge, table, [part for _, _, part in frame], pending):
+            if not self._parts_fit(gauge, table, parts, pending):
                 gauge.step = 0
                 if not self._shrink(table, gauge) and len(table) > 1 and depth < _MAX_DEPTH:
                     return self._split_bucket(table, sequences, frames, depth)

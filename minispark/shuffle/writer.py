@@ -179,7 +179,7 @@ def _write_combined(
         loop(table, islice(iterator, gauge.step))
         count = len(probe) + gauge.step
         fits = (
-            gauge.groups_fit(table, [v for _, v in probe], count, count)
+            gauge.groups_fit(table, [v for _, v in probe], count)
             if is_group
             else gauge.table_fits(table, count)
         )

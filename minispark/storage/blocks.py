@@ -39,9 +39,14 @@ _MAGIC = b"MSBLOCK1"
 _PROBE = 64
 
 
+def block_prefix(rdd_id: int) -> str:
+    """What the names of an RDD's files begin with, relative to the node's directory."""
+    return f"rdd/r{rdd_id}_"
+
+
 def block_name(block: BlockKey) -> str:
     """The block's file relative to the node's directory."""
-    return f"rdd/r{block[0]}_{block[1]}.block"
+    return f"{block_prefix(block[0])}{block[1]}.block"
 
 
 def block_file(records: Iterable[Any]) -> Iterator[bytes]:
@@ -169,7 +174,7 @@ class BlockStore:
             dropped = [key for key in self._entries if key[0] == rdd_id]
             freed = sum(self._entries.pop(key).num_bytes for key in dropped)
         self._memory.release_storage(freed)
-        self._files.remove_prefix(f"rdd/r{rdd_id}_")
+        self._files.remove_prefix(block_prefix(rdd_id))
         for key in dropped:
             self._note(key, in_memory=False, on_disk=False)
         if dropped and self._freeze_gc:

@@ -9,33 +9,30 @@ overwrites what somebody else reads.
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
 import mmap
 import os
+import resource
 import shutil
+import sys
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from itertools import islice
 
-from minispark.errors import DiskFullError, PySparkRuntimeError
+from minispark.errors import PySparkRuntimeError, disk_errors
 
-_FULL = frozenset((errno.ENOSPC, errno.EFBIG, errno.EDQUOT))
 _WRITE_BUFFER = 1 << 18
 #: What marks a file that is still being written.
 TEMP_SUFFIX = ".tmp"
 
 
-@contextlib.contextmanager
-def disk_errors(path: str) -> Iterator[None]:
-    """Turns "no space" errors of the system into `DiskFullError`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise DiskFullError(f"Cannot write {path}: {error.strerror}") from error
-        raise
+def _mapped(fd: int, size: int) -> memoryview:
+    """The bytes of a file that is not empty."""
+    if sys.version_info >= (3, 13):
+        return memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_READ, trackfd=False))
+    return memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_READ))
 
 
 class NodeFiles:
@@ -46,13 +43,16 @@ class NodeFiles:
     root
         The directory; made (0700) where it does not exist.
     max_maps
-        Files kept mapped at a time. Descriptors are closed at once, so this
-        bounds address space and kernel maps only.
+        Files kept mapped at a time; fewer where the process may open few
+        files, since a mapping keeps a descriptor (before Python 3.13).
     """
 
     def __init__(self, root: str, max_maps: int = 1024) -> None:
         self.root = root
-        self._max_maps = max_maps
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._max_maps = (
+            max_maps if allowed == resource.RLIM_INFINITY else min(max_maps, max(16, allowed // 8))
+        )
         self._maps: OrderedDict[str, tuple[tuple[int, int, int], memoryview]] = OrderedDict()
         self._lock = threading.Lock()
         self._counter = itertools.count()
@@ -124,18 +124,30 @@ class NodeFiles:
         with open(path, "rb") as file:
             stat = os.fstat(file.fileno())
             identity = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-            view = (
-                memoryview(mmap.mmap(file.fileno(), stat.st_size, access=mmap.ACCESS_READ))
-                if stat.st_size
-                else memoryview(b"")
-            )
+            view = _mapped(file.fileno(), stat.st_size) if stat.st_size else memoryview(b"")
         with self._lock:
+            self._sweep()
             self._maps[relpath] = (identity, view)
             self._maps.move_to_end(relpath)
             while len(self._maps) > self._max_maps:
                 # Unmapped when the last view of it goes.
                 self._maps.popitem(last=False)
         return view
+
+    def is_mapped(self, relpath: str, view: memoryview) -> bool:
+        """Whether `map_read` gave this view and still keeps it."""
+        with self._lock:
+            known = self._maps.get(relpath)
+        return known is not None and known[1] is view
+
+    def _sweep(self) -> None:
+        # Another process removes files: their space is free only when nobody
+        # maps them. Two looks per new file keep the dead fewer than the living.
+        for name in list(islice(self._maps, 2)):
+            if os.path.exists(self.path(name)):
+                self._maps.move_to_end(name)
+            else:
+                del self._maps[name]
 
     def remove(self, relpath: str) -> bool:
         """Removes one file; says whether it was there."""

@@ -14,8 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from minispark.errors import PySparkRuntimeError
-from minispark.storage.files import disk_errors
+from minispark.errors import PySparkRuntimeError, disk_errors
 from minispark.storage.serializer import dump_records, iter_frames
 
 _HEAD = struct.Struct("<QI")

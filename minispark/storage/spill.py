@@ -14,8 +14,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from minispark.errors import PySparkRuntimeError
-from minispark.storage.files import NodeFiles, disk_errors
+from minispark.errors import PySparkRuntimeError, disk_errors
+from minispark.storage.files import NodeFiles
 from minispark.storage.serializer import load_frame
 
 _HEAD = struct.Struct("<QI")

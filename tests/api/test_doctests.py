@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,26 @@ from minispark import rdd
 
 FLAGS = doctest.ELLIPSIS | doctest.DONT_ACCEPT_TRUE_FOR_1
 #: Beside all of `minispark.rdd`: modules whose classes users hold in their hands.
-MODULES = ["conf", "context", "storagelevel", "kernels.statcounter"]
+MODULES = [
+    "conf",
+    "context",
+    "context._base",
+    "context._files",
+    "context._running",
+    "context._sources",
+    "context._status",
+    "context.threads",
+    "kernels.resultiterable",
+    "kernels.statcounter",
+    "runtime.accumulators",
+    "runtime.barrier",
+    "runtime.broadcast",
+    "runtime.files",
+    "runtime.resources",
+    "runtime.status",
+    "runtime.task_context",
+    "storagelevel",
+]
 
 
 def examples() -> list[Any]:
@@ -35,9 +55,10 @@ def examples() -> list[Any]:
 @pytest.mark.minispark_only
 @pytest.mark.parametrize("sc", ["local"], indirect=True)
 @pytest.mark.parametrize("test", examples())
-def test_example(sc: Any, test: doctest.DocTest) -> None:
+def test_example(sc: Any, test: doctest.DocTest, tmp_path: Path) -> None:
     output: list[str] = []
-    test.globs = {**test.globs, "sc": sc, "minispark": minispark}
+    ready = {"sc": sc, "minispark": minispark, "SparkContext": minispark.SparkContext}
+    test.globs = {**test.globs, **ready, "tmp_path": tmp_path}
     runner = doctest.DocTestRunner(optionflags=FLAGS, verbose=False)
     outcome = runner.run(test, out=output.append)
     assert outcome.failed == 0, "".join(output)

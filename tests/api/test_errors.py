@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import pytest
 
@@ -321,3 +322,44 @@ class TestWhatMinisparkSays:
             return x
 
         assert sc.parallelize([1], 1).map(f).collect() == [1]
+
+
+@pytest.mark.minispark_only
+@pytest.mark.parametrize(
+    ("name", "builtin"),
+    [
+        ("PySparkImportError", ImportError),
+        ("PySparkIndexError", IndexError),
+        ("PySparkKeyError", KeyError),
+        ("PySparkAttributeError", AttributeError),
+        ("PySparkAssertionError", AssertionError),
+        ("PySparkTypeError", TypeError),
+    ],
+)
+def test_pysparks_names_and_accessors(name: str, builtin: type[BaseException]) -> None:
+    import pickle
+
+    from minispark import errors
+
+    error = getattr(errors, name)("text", "CONDITION", {"a": "1"})
+    for one in (error, pickle.loads(pickle.dumps(error))):
+        assert isinstance(one, builtin)
+        assert isinstance(one, errors.PySparkException)
+        assert (one.getCondition(), one.getErrorClass()) == ("CONDITION", "CONDITION")
+        assert one.getMessageParameters() == {"a": "1"}
+        assert str(one) == one.getMessage() == "[CONDITION] text"
+        assert (one.getSqlState(), one.getQueryContext()) == (None, [])
+    bare = getattr(errors, name)(errorClass="CONDITION", messageParameters={"a": "1"})
+    assert str(bare) == "[CONDITION] a=1"
+
+
+def test_a_reducer_may_change_an_array_of_a_result(sc: Any) -> None:
+    numpy = pytest.importorskip("numpy")
+
+    def add(x: Any, y: Any) -> Any:
+        x += y
+        return x
+
+    arrays = sc.parallelize(range(4), 4).map(lambda n: numpy.full(100, float(n)))
+    assert arrays.reduce(add).tolist() == [6.0] * 100
+    arrays.collect()[0][0] = 1.0

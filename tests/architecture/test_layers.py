@@ -25,7 +25,9 @@ ROWS: list[list[str]] = [
     ["runtime"],
     ["rdd"],
     ["context"],
+    ["compat"],
     ["cli", "testing", ""],
+    ["__main__"],
 ]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 
@@ -36,11 +38,12 @@ CAMEL_CASE_ALLOWED = {
     "plan.partitioner",
     "storagelevel",
 }
-CAMEL_CASE_ALLOWED_UNDER = ("rdd.", "context.")
+CAMEL_CASE_ALLOWED_UNDER = ("rdd.", "context.", "compat.")
 #: Modules outside `rdd` and `context` whose classes users hold in their hands.
 CAMEL_CASE_ALLOWED |= {
     "kernels.statcounter",
     "runtime.accumulators",
+    "runtime.barrier",
     "runtime.broadcast",
     "runtime.files",
     "runtime.resources",

@@ -68,3 +68,12 @@ def executor_pids(sc: Any, num: int = 2) -> set[int]:
             return pids
         patience.wait(0.05)
     raise AssertionError(f"only {len(pids)} of {num} executors registered")
+
+
+def files_below(path: str) -> list[str]:
+    """All files below a directory, relative to it."""
+    return sorted(
+        os.path.relpath(os.path.join(folder, name), path)
+        for folder, _, names in os.walk(path)
+        for name in names
+    )

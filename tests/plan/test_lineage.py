@@ -144,7 +144,9 @@ def test_the_storage_level_is_in_brackets(plan: Plan) -> None:
 def test_a_finished_checkpoint_ends_the_lineage(plan: Plan) -> None:
     node = plan.map(plan.source(2))
     node.info.checkpoint = CheckpointData("directory", done=True)
-    assert len(to_debug_string(node).splitlines()) == 1
+    first, second = to_debug_string(node).splitlines()
+    assert first.startswith("(2) PythonRDD[1]")
+    assert second.startswith(" |  ReliableCheckpointRDD[1]")
     assert list(ancestors(node)) == [node]
 
 

@@ -15,7 +15,7 @@ from minispark.ids import NodeId, ShuffleId
 from minispark.runtime import fetch as fetch_module
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.fetch import Fetcher, local_copy_name
-from minispark.runtime.file_server import FileServer, parse_ports, ping
+from minispark.runtime.file_server import FileServer, parse_ports, ping, stats
 from minispark.runtime.file_wire import connect, receive_message, send_message
 from minispark.shuffle import format as shuffle_format
 from minispark.shuffle.reader import FetchFailedError, MapLocation
@@ -215,6 +215,44 @@ def test_a_node_left_out_of_the_nodes_is_not_waited_for(site: Site) -> None:
     fetcher.update_nodes([])
     with pytest.raises(FetchFailedError, match="lost"):
         got(fetcher, 0, at)
+
+
+def test_a_frozen_node_is_given_up_when_it_is_declared_lost(site: Site) -> None:
+    site.add("a")
+    asked, thaw = threading.Event(), threading.Event()
+
+    class Frozen(FileServer):
+        def _answer(self, sock: socket.socket, request: tuple[object, ...]) -> None:
+            asked.set()
+            thaw.wait()
+
+    site.servers["a"].close()
+    site.servers["a"] = Frozen(f"{site.base}/a", SECRET, ("127.0.0.1", (0,)))
+    fetcher = site.fetcher(patience=1000.0, idle_timeout=1000.0)
+    errors: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            fetcher.fetch_file(NodeId("a"), "f")
+        except ConnectionError as error:
+            errors.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert asked.wait(30)
+    fetcher.update_nodes([])
+    reader.join(30)
+    thaw.set()
+    assert "lost" in str(errors[0])
+
+
+def test_a_server_counts_what_it_answered(site: Site) -> None:
+    address = site.add("a").address
+    at = site.write("a", 0, [b"x" * 100, b"y"])
+    fetcher = site.fetcher()
+    assert got(fetcher, 0, [at]) == [(0, b"x" * 100)]
+    assert got(fetcher, 1, [at]) == [(0, b"y")]
+    assert stats(address, SECRET, 5.0) == {"blocks": 2, "bytes": 101}
 
 
 def test_addresses_may_come_after_the_task(site: Site) -> None:

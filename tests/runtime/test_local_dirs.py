@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from minispark.errors import PySparkRuntimeError
-from minispark.runtime.local_dirs import MAX_SOCKET_PATH, create_app_dir, local_base_dir
+from minispark.runtime.local_dirs import MAX_SOCKET_PATH, create_app_dir, local_base_dir, occupy
 
 
 def root_of(base: Path) -> Path:
@@ -69,6 +69,18 @@ def test_a_dead_owner_s_directory_goes_a_living_one_s_stays(tmp_path: Path) -> N
         assert names(tmp_path) == [".lock", "living", "mine"]
         assert (root_of(tmp_path) / "living" / "data").exists()
     end(living)
+    with create_app_dir(str(tmp_path), "mine"):
+        assert names(tmp_path) == [".lock", "mine"]
+
+
+def test_a_directory_in_which_others_work_stays(tmp_path: Path) -> None:
+    dead = owner(tmp_path, "dead")
+    tenants = [occupy(str(root_of(tmp_path) / "dead")) for _ in range(2)]
+    end(dead)
+    for tenant in tenants:
+        with create_app_dir(str(tmp_path), "mine"):
+            assert names(tmp_path) == [".lock", "dead", "mine"]
+        os.close(tenant)
     with create_app_dir(str(tmp_path), "mine"):
         assert names(tmp_path) == [".lock", "mine"]
 

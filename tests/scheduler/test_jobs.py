@@ -356,4 +356,6 @@ def test_status_snapshots() -> None:
     assert stage is not None
     assert (stage.name, stage.num_tasks, stage.num_active) == ("map at x.py:1", 3, 2)
     backend.run_all()
-    assert backend.scheduler.job_info(JobId(3)) is None
+    ended = backend.scheduler.job_info(JobId(3))
+    assert ended is not None
+    assert (ended.status, ended.active_stage_ids) == ("succeeded", ())

@@ -136,3 +136,15 @@ def test_damaged_spill_is_found(files, damage):
         os.ftruncate(descriptor, where.length - 1)
     with pytest.raises(RuntimeError, match="spill file"):
         list(spill.frames(where))
+
+
+def test_files_that_others_removed_do_not_stay_mapped(files):
+    reader = NodeFiles(files.root)
+    for turn in range(50):
+        name = f"shuffle/s{turn}"
+        files.write_atomic(name, [b"data"])
+        view = reader.map_read(name)
+        assert reader.is_mapped(name, view)
+        files.remove(name)
+    assert len(reader._maps) <= 4
+    assert not reader.is_mapped("shuffle/s0", view)

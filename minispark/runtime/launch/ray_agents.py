@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from minispark.conf import parse_seconds
 from minispark.ids import NodeId
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.file_server import ping
@@ -86,7 +87,7 @@ class Agents:
         self._conf = dict(conf)
         self._post = post
         self._added = added
-        self._interval = float(conf.get("minispark.node.heartbeatInterval", "3"))
+        self._interval = parse_seconds(conf.get("minispark.node.heartbeatInterval", "3s"))
         self._misses = int(conf.get("minispark.node.heartbeatMisses", "3"))
         self._agents: dict[str, _Agent] = {}
         self._stopped = threading.Event()

@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from minispark.conf import parse_seconds
 from minispark.ids import ExecutorId, NodeId
 from minispark.runtime.boot import Address, ExecutorBoot, LauncherEvents, NodeInfo
 from minispark.runtime.launch import ray_embedded
@@ -106,7 +107,8 @@ class RayLauncher:
         )
         self._entry_point = entry_point
         self._keep_alive = conf.get("minispark.ray.keepAlive", "false").lower() == "true"
-        self._placement_s = float(conf.get("minispark.ray.placementTimeout", "30"))
+        self._placement_s = parse_seconds(conf.get("minispark.ray.placementTimeout", "30s"))
+        self._size: Future[int] = Future()
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -133,6 +135,10 @@ class RayLauncher:
                     target=self._run, name="minispark-launcher", daemon=True
                 )
                 self._thread.start()
+
+    def size(self) -> int:
+        """Executors asked for; waits until Ray has said what it has. 0: it cannot be reached."""
+        return self._size.result()
 
     def replace(self, executor_id: ExecutorId) -> None:
         """See `Launcher`."""
@@ -162,6 +168,8 @@ class RayLauncher:
             _log.exception("the Ray launcher failed")
             self._report(self._events.exhausted, f"the Ray launcher failed: {reason_of(error)}")
         finally:
+            if not self._size.done():
+                self._size.set_result(0)
             self._end()
 
     def _begin(self) -> bool:
@@ -182,6 +190,7 @@ class RayLauncher:
         processes = self._shape.processes
         if processes is None:
             processes = self._shape.fill(ray.cluster_resources())
+        self._size.set_result(processes)
         if self._cluster_address is not None:
             self._agents = Agents(
                 ray,
@@ -372,7 +381,10 @@ class RayLauncher:
         self._session = None
         ray_embedded.stop_at_exit.discard(self.stop)
         alive = [e for e in self._executors.values() if e.state != "ended"]
-        waiting = [e.refs[-1] for e in alive]
+        # One that a cluster has not placed yet it never will, now: not awaited.
+        waiting = [
+            e.refs[-1] for e in alive if self._cluster_address is None or e.state != "placing"
+        ]
         # On a cluster the numbers are those of other machines.
         is_here = self._cluster_address is None
         pids = [e.pid for e in self._executors.values() if is_here and e.pid is not None]

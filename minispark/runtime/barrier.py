@@ -1,0 +1,71 @@
+"""`BarrierTaskContext`: how the tasks of a barrier stage wait for each other."""
+
+from __future__ import annotations
+
+from minispark.errors import PySparkRuntimeError, PySparkTypeError
+from minispark.runtime.current import current_task
+from minispark.runtime.task_context import TaskContext
+
+
+class BarrierTaskInfo:
+    """Where one task of a barrier stage runs: `host:port`."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def __repr__(self) -> str:
+        return f"BarrierTaskInfo({self.address!r})"
+
+
+class BarrierTaskContext(TaskContext):
+    """The context of a task whose stage runs all its tasks at the same time.
+
+    Examples
+    --------
+    >>> from minispark import BarrierTaskContext
+    >>> def meet(records):
+    ...     context = BarrierTaskContext.get()
+    ...     context.barrier()
+    ...     yield context.allGather(f"task {context.partitionId()}")
+    >>> sc.parallelize([1], 1).barrier().mapPartitions(meet).collect()
+    [['task 0']]
+    """
+
+    @classmethod
+    def get(cls) -> BarrierTaskContext:
+        """The context of the running task, which must be one of a barrier stage."""
+        context = super().get()
+        if not isinstance(context, BarrierTaskContext):
+            raise PySparkRuntimeError(
+                "BarrierTaskContext.get() works in tasks of RDD.barrier() only",
+                "NOT_IN_BARRIER_STAGE",
+            )
+        return context
+
+    def barrier(self) -> None:
+        """Waits until all tasks of the stage have called it as often as this one."""
+        self._ask("barrier", "")
+
+    def allGather(self, message: str = "") -> list[str]:
+        """Waits for all tasks as `barrier` does; their messages, by partition."""
+        if not isinstance(message, str):
+            raise PySparkTypeError(
+                f"allGather(message): expected a string, got {message!r}", "NOT_STR"
+            )
+        return self._ask("allGather", message)
+
+    def getTaskInfos(self) -> list[BarrierTaskInfo]:
+        """Where the tasks of the stage run, by partition."""
+        return [BarrierTaskInfo(address) for address in self._ask("infos", "")]
+
+    def _ask(self, method: str, message: str) -> list[str]:
+        task = current_task()
+        if task is None or task.context is not self:
+            raise PySparkRuntimeError(
+                "the tasks of a barrier stage can only meet inside that stage",
+                "NOT_IN_BARRIER_STAGE",
+            )
+        ok, value = task.executor.ask(task.spec.task_id, method, message)
+        if not ok:
+            raise PySparkRuntimeError(str(value), "BARRIER_MISMATCH")
+        return list(value)

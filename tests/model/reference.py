@@ -141,6 +141,8 @@ def joined(name: str, left: Table, right: Table, size: int | None) -> Table:
 
 def sorted_table(table: Table, key: Any, ascending: bool, size: int | None) -> Table:
     size = size or table.size
+    if not table.size:
+        return Table([], table.kind, True)  # no partition is there to be sorted
     if not table.flat and size != 1:
         return Table(table.parts, table.kind, False)
     order = sorted(table.flat, key=key, reverse=not ascending)

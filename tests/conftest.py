@@ -59,6 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "minispark_only: says something PySpark does not promise")
     config.addinivalue_line("markers", "pyspark: compares with the real PySpark")
     config.addinivalue_line("markers", "own_context: opens contexts of its own")
+    # Whoever runs the suite in the background has it ignore Ctrl-C, which the
+    # scripts that tests start would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if ON_PYSPARK:
         if os.environ.get("PYTHONHASHSEED") != "0":
             raise pytest.UsageError("run the suite on PySpark with PYTHONHASHSEED=0")

@@ -6,6 +6,7 @@ import os
 import resource
 import stat
 import zlib
+from contextlib import contextmanager
 
 import pytest
 
@@ -28,13 +29,19 @@ def all_files(files):
     )
 
 
-@pytest.fixture
+@contextmanager
 def small_disk():
-    """No file may grow beyond 4 KB."""
+    """No file may grow beyond 4 KB.
+
+    Not a fixture: pytest writes its progress before a fixture ends, and the
+    file it may write to is bound by the same limit.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_write_and_map(files):
@@ -55,19 +62,21 @@ def test_failing_source_leaves_nothing(files):
     assert all_files(files) == []
 
 
-def test_disk_full_leaves_nothing(files, small_disk):
-    with pytest.raises(DiskFullError, match="big"):
-        files.write_atomic("big", [b"x" * 1000] * 1000)
-    assert all_files(files) == []
-    files.write_atomic("small", [b"x"])
-    assert all_files(files) == ["small"]
+def test_disk_full_leaves_nothing(files):
+    with small_disk():
+        with pytest.raises(DiskFullError, match="big"):
+            files.write_atomic("big", [b"x" * 1000] * 1000)
+        assert all_files(files) == []
+        files.write_atomic("small", [b"x"])
+        assert all_files(files) == ["small"]
 
 
-def test_disk_full_while_spilling(files, small_disk):
-    spill = SpillFile(files)
-    with pytest.raises(DiskFullError):
-        list(spill.raw(spill.append([dump_frame(["x" * 1000])] * 1000)))
-    assert all_files(files) == []
+def test_disk_full_while_spilling(files):
+    with small_disk():
+        spill = SpillFile(files)
+        with pytest.raises(DiskFullError):
+            list(spill.raw(spill.append([dump_frame(["x" * 1000])] * 1000)))
+        assert all_files(files) == []
 
 
 def test_no_other_error_is_called_disk_full(files):

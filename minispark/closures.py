@@ -197,7 +197,12 @@ def _is_code(obj: object) -> bool:
 
 def _is_ours(obj: object) -> bool:
     """Steps and the like: true, but nothing a user would recognise."""
-    return isinstance(obj, tuple) or type(obj).__module__.startswith("minispark.")
+    return isinstance(obj, tuple) or _is_of_package(type(obj))
+
+
+def _is_of_package(kind: type) -> bool:
+    # Public classes say "minispark", whatever their file.
+    return kind.__module__.partition(".")[0] == "minispark"
 
 
 def _children(obj: object) -> Iterator[tuple[str, object]]:
@@ -268,8 +273,12 @@ def _global_names(code: types.CodeType) -> set[str]:
 def _attributes(obj: object) -> Iterator[tuple[str, object]]:
     if isinstance(obj, types.ModuleType) or type(obj).__module__ == "builtins":
         return
+    if isinstance(type(obj).__reduce__, types.FunctionType):
+        # It says itself what is pickled of it, or that it must not be: an RDD
+        # is to blame, not the lock somewhere inside its context.
+        return
     owner = type(obj).__qualname__
-    hide = type(obj).__module__.startswith("minispark.")
+    hide = _is_of_package(type(obj))
     for k, v in list(getattr(obj, "__dict__", {}).items()):
         yield ("" if hide else f"attribute {k!r} of {owner}"), v
     for cls in type(obj).__mro__:

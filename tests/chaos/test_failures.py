@@ -189,6 +189,16 @@ def test_closure_that_cannot_be_shipped(
     assert_usable(breakable)
 
 
+@pytest.mark.parametrize("what", ["an RDD", "SparkContext"])
+def test_what_only_the_driver_has(breakable: Any, what: str) -> None:
+    rdd = breakable.parallelize([1, 2], 2)
+    culprit = rdd if what == "an RDD" else breakable
+    with pytest.raises(PySparkRuntimeError, match="SPARK-5063") as caught:
+        rdd.map(lambda x: (x, culprit)).collect()
+    assert what.removeprefix("an ") in str(caught.value)
+    assert "lock" not in str(caught.value), "a lock inside of it is not the user's mistake"
+
+
 def test_accumulators_count_each_partition_once(breakable: Any, log: RunLog) -> None:
     seen = breakable.accumulator(0)
 

@@ -19,7 +19,8 @@ from minispark.kernels.splits import (
 )
 from minispark.kernels.text import read_binary, read_records, read_text, read_whole_text
 from minispark.plan.capture import capture
-from minispark.plan.nodes import AlignedUnion, Source, Union
+from minispark.plan.nodes import Source
+from minispark.rdd._narrow import union_node
 from minispark.rdd.rdd import RDD
 from minispark.runtime.accumulators import Accumulator, AccumulatorParam, param_for
 from minispark.runtime.broadcast import Broadcast
@@ -189,10 +190,7 @@ class _Sources(_Files):
         nodes = tuple(rdd._node for rdd in rdds)
         for node in nodes:
             capture(node)
-        first = nodes[0].partitioner
-        if first is not None and all(node.partitioner == first for node in nodes):
-            return rdds[0]._derive(AlignedUnion(self._new_rdd_id(), nodes))
-        return rdds[0]._derive(Union(self._new_rdd_id(), nodes))
+        return rdds[0]._derive(union_node(self._new_rdd_id(), nodes))
 
     # -- shared variables ----------------------------------------------------------
 

@@ -45,6 +45,7 @@ def test_killed_while_sorting(breakable: Any, log: RunLog) -> None:
 
     rdd = breakable.parallelize(range(1000), 6).sortBy(key, numPartitions=4)
     assert rdd.collect() == list(range(999, -1, -1))
+    assert not log.first_time("sort"), "nobody was killed: the test shows nothing"
 
 
 def test_killed_while_idle(breakable: Any) -> None:
@@ -64,6 +65,7 @@ def test_all_killed_at_once(breakable: Any, log: RunLog) -> None:
         return x
 
     assert breakable.parallelize(range(40), 8).map(f).sum() == sum(range(40))
+    assert not log.first_time("all")
 
 
 def test_killed_every_turn_of_an_iterative_job(breakable: Any, log: RunLog) -> None:
@@ -223,4 +225,5 @@ def test_a_partition_is_cached_whole_or_not_at_all(breakable: Any, log: RunLog) 
     assert cached.take(3) == [0, 1, 2]
     assert cached.collect() == list(range(20))
     assert cached.collect() == list(range(20))
+    assert not log.first_time("caching")
     cached.unpersist()

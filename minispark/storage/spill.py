@@ -1,12 +1,13 @@
 """Spill files: what a task could not keep in memory, private to one structure.
 
-A spill file is unlinked as soon as it is open: whatever happens to the task or
+A spill file has no name once it is open: whatever happens to the task or
 its process, nothing is left behind. It goes with its last reader, so values
 that outlive their task stay readable. Every frame carries a checksum.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import threading
@@ -29,6 +30,23 @@ class SpillRange(NamedTuple):
     length: int
 
 
+def _open_nameless(path: str) -> int:
+    """A new file without a name, in the directory of `path`.
+
+    Nameless from the start where the system can (O_TMPFILE): a task that is
+    cancelled at just this moment must not leave a name behind.
+    """
+    if hasattr(os, "O_TMPFILE"):
+        try:
+            return os.open(os.path.dirname(path), os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT):
+                raise
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    os.unlink(path)
+    return fd
+
+
 class SpillFile:
     """Frames appended to a nameless file, read back by range."""
 
@@ -36,8 +54,7 @@ class SpillFile:
         self._fd = -1
         self._path = files.temp("spill/x")
         with disk_errors(self._path):
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        os.unlink(self._path)
+            self._fd = _open_nameless(self._path)
         self._size = 0
         #: What was appended but not written yet.
         self._pending: list[bytes] = []

@@ -59,9 +59,9 @@ class _Sources(_Files):
         ranges, data = sliced(c, slices, self._batch_size or 1024)
         if ranges is not None:
             return self._source(iter, ranges)
-        blocks = self._engine.store_slices(data)
+        blocks = self._engine.data.store_slices(data)
         rdd: RDD[T] = self._source(read_slice, blocks)
-        self._engine.own_slices(rdd._node, blocks)
+        self._engine.data.own_slices(rdd._node, blocks)
         return rdd
 
     def range(
@@ -204,7 +204,8 @@ class _Sources(_Files):
         [10, 10]
         """
         self._assert_active()
-        return Broadcast(self._engine.new_broadcast(value), self._engine)
+        data = self._engine.data
+        return Broadcast(data.new_broadcast(value), data)
 
     def accumulator(
         self, value: T, accum_param: AccumulatorParam[T] | None = None

@@ -2,9 +2,8 @@
 
 Whoever learns a fact (a user thread that submits a job, the receiving thread
 that read a report) posts it as an event; the scheduler answers with commands,
-which are executed at once, all under one lock. Results are only moved here;
-they are unpickled on the thread that waits for them. Nothing a user wrote runs
-under the lock except `AccumulatorParam.addInPlace`.
+which are executed at once, all under one lock: `task_sender` sends what a task
+needs, `outcomes` passes results on.
 
 Rules for changes: `post` may be called with the lock held (it is reentrant and
 only queues then); a command handler never waits; what may take long goes to
@@ -17,28 +16,19 @@ import heapq
 import logging
 import threading
 import time
-import weakref
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import cloudpickle
-
-from minispark.errors import PySparkRuntimeError
 from minispark.ids import (
-    AccumulatorId,
     ExecutorId,
     JobId,
     NodeId,
     RddId,
     ShuffleId,
-    StageId,
     TaskId,
 )
 from minispark.plan.spec import JobSpec, Point, ShufflePoint
-from minispark.plan.stages import source_partitions
-from minispark.runtime.accumulators import Accumulator
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.cluster_files import ClusterFiles
 from minispark.runtime.failures import to_exception
@@ -48,9 +38,11 @@ from minispark.runtime.interrupts import deferred_interrupts
 from minispark.runtime.janitor import Janitor
 from minispark.runtime.job import JobRun
 from minispark.runtime.members import Members
-from minispark.runtime.messages import ResultFile, StageKey, TaskFailureInfo, TaskReport, TaskSpec
+from minispark.runtime.messages import ResultFile, TaskReport
+from minispark.runtime.outcomes import Outcomes, event_of
 from minispark.runtime.rendezvous import Rendezvous
 from minispark.runtime.status import DriverStatus
+from minispark.runtime.task_sender import TaskSender
 from minispark.scheduler import commands as c
 from minispark.scheduler import events as e
 from minispark.scheduler.config import SchedulerConfig
@@ -58,7 +50,6 @@ from minispark.scheduler.dag import DAGScheduler
 from minispark.scheduler.model import ExecutorInfo
 from minispark.scheduler.stage import StageInfo
 from minispark.shuffle.format import shuffle_prefix
-from minispark.storage.serializer import load_value
 
 log = logging.getLogger("minispark")
 
@@ -84,21 +75,14 @@ class Driver:
         settings: DriverSettings,
         files: ClusterFiles,
     ) -> None:
-        self._settings = settings
         self._files = files
         self._lock = threading.RLock()
         self._scheduler = DAGScheduler(config)
         self._events: deque[e.Event] = deque()
         self._draining = False
         self._jobs: dict[JobId, JobRun] = {}
-        self._reports: dict[TaskId, TaskReport] = {}
-        self._stage_keys: dict[int, set[StageKey]] = {}
         #: Times (monotonic clock) at which the scheduler wants to be called.
         self._timers: list[float] = []
-        #: Those that somebody still holds, and so may read.
-        self.accumulators: weakref.WeakValueDictionary[AccumulatorId, Accumulator[Any]] = (
-            weakref.WeakValueDictionary()
-        )
         self.janitor = Janitor()
         self.members = Members(
             self._lock, self, self.janitor, settings.heartbeat_s, settings.timeout_s
@@ -107,6 +91,17 @@ class Driver:
         self.shared = SharedFiles(files.local, settings.overwrite_files)
         self._rendezvous = Rendezvous(
             lambda executor, task, value: self.members.send_svc(executor, ("answer", task, value))
+        )
+        self.outcomes = Outcomes(
+            self._jobs, files, self.janitor, settings.max_result_bytes, self._give_up
+        )
+        self._sender = TaskSender(
+            self._jobs,
+            self._scheduler.map_outputs,
+            self.members,
+            self.shared,
+            self._rendezvous,
+            self.status,
         )
         self._inline: InlineRunner | None = None
 
@@ -196,10 +191,10 @@ class Driver:
         events: list[e.Event] = []
         if report.updates:
             events.append(e.BlocksUpdated(executor_id, report.updates))
-        events.append(self._event_of(report))
+        events.append(event_of(report))
         with self._lock:
             if report.kind == "ok":
-                self._reports[report.task_id] = report
+                self.outcomes.keep(report)
                 self._rendezvous.task_succeeded(report.task_id)
             self.post(*events)
 
@@ -208,26 +203,15 @@ class Driver:
         with self._lock:
             self._rendezvous.asked(executor_id, task_id, method, text)
 
-    def _event_of(self, report: TaskReport) -> e.Event:
-        task_id, failure = report.task_id, report.failure
-        if report.kind == "ok":
-            return e.TaskSucceeded(task_id, report.status, _result_bytes(report))
-        if report.kind == "killed":
-            return e.TaskKilled(task_id)
-        if isinstance(failure, TaskFailureInfo):
-            return e.TaskFailed(task_id, failure, failure.is_retryable, failure.counts)
-        assert failure is not None
-        return e.FetchFailed(task_id, *failure)
-
     # -- commands out ---------------------------------------------------------
 
     def _execute(self, command: c.Command) -> None:
         if isinstance(command, c.LaunchTask):
-            self._launch(command)
+            self._sender.launch(command)
         elif isinstance(command, c.AcceptResult):
-            self._accept(command)
+            self.outcomes.accept(command)
         elif isinstance(command, c.DiscardResult):
-            self._discard(command.task_id)
+            self.outcomes.discard(command.task_id)
         elif isinstance(command, c.FinishJob):
             self._end(command.job_id, None)
         elif isinstance(command, c.FailJob):
@@ -235,7 +219,8 @@ class Driver:
         elif isinstance(command, c.CancelTask):
             self.members.send_svc(command.executor_id, ("cancel", command.task_id))
         elif isinstance(command, c.EndStage):
-            self._end_stage(command.stage_id)
+            self._rendezvous.stage_ended(command.stage_id)
+            self._sender.end_stage(command.stage_id)
         elif isinstance(command, c.DropShuffle):
             self._drop_shuffle(command.shuffle_id)
         elif isinstance(command, c.KillExecutor):
@@ -249,100 +234,6 @@ class Driver:
         else:
             raise AssertionError(f"unknown command {command!r}")
 
-    def _launch(self, command: c.LaunchTask) -> None:
-        link = self.members.links.get(command.executor_id)
-        run = self._jobs.get(command.job_id)
-        if link is None or run is None:
-            return  # the loss of the executor is on its way to the scheduler
-        key, plan = run.stage(command.shuffle_id)
-        try:
-            if plan.spec.is_barrier:
-                size = len(run.spec.partitions) if plan.output is None else plan.spec.num_partitions
-                stage = (command.stage_id, command.stage_attempt)
-                address = self.status.address(link.node_id)
-                self._rendezvous.launched(command.task_id, stage, command.partition, size, address)
-            self.shared.tell(link)
-            if key not in link.stages:
-                link.send_code(run.code(key, plan))
-                link.stages.add(key)
-                self._stage_keys.setdefault(command.stage_id, set()).add(key)
-            splits = {
-                (op, part): plan.splits[op][part]
-                for op, part in source_partitions(plan, command.partition)
-            }
-            spec = TaskSpec(
-                command.task_id,
-                key,
-                command.stage_id,
-                command.partition,
-                command.attempt,
-                splits,
-                tuple(self._send_inputs(link, command.reads)),
-            )
-            link.send_ctl(("task", spec))
-        except OSError as error:
-            self.members.lose(command.executor_id, f"its connection broke: {error}")
-
-    def _send_inputs(
-        self, link: Any, shuffles: Sequence[ShuffleId]
-    ) -> Iterator[tuple[ShuffleId, int]]:
-        """Tells the executor new locations; once per executor and version."""
-        outputs = self._scheduler.map_outputs
-        for shuffle_id in shuffles:
-            version = outputs.version(shuffle_id)
-            if link.inputs.get(shuffle_id) != version:
-                locations = tuple(outputs.locations(shuffle_id))
-                link.send_ctl(("inputs", shuffle_id, version, locations))
-                link.inputs[shuffle_id] = version
-            yield shuffle_id, version
-
-    def _accept(self, command: c.AcceptResult) -> None:
-        report = self._reports.pop(command.task_id)
-        run = self._jobs.get(command.job_id)
-        # What a recomputed map partition adds was counted when it first ran.
-        is_counted = command.is_repeat or (
-            run is not None and run.is_repeat and command.index is not None
-        )
-        for aid, data in () if is_counted else report.accumulators:
-            accumulator = self.accumulators.get(aid)
-            if accumulator is not None:
-                try:
-                    accumulator.add(cloudpickle.loads(data))
-                except Exception as error:  # the user's addInPlace: the job fails, not we
-                    self._break(run, error)
-        if command.index is None or run is None:
-            return
-        assert report.result is not None
-        run.result_bytes += _result_bytes(report)
-        limit = self._settings.max_result_bytes
-        if limit and run.result_bytes > limit:
-            self._break(
-                run,
-                PySparkRuntimeError(
-                    f"the results of the job ({run.result_bytes} bytes so far) exceed "
-                    f"spark.driver.maxResultSize ({limit} bytes)",
-                    "RESULT_TOO_LARGE",
-                ),
-            )
-        run.inbox.put((command.index, report.result))
-
-    def _break(self, run: JobRun | None, error: BaseException) -> None:
-        if run is not None and run.broken is None:
-            run.broken = error
-            self._events.append(e.JobCancelled(run.job_id, str(error)))
-
-    def _discard(self, task_id: TaskId) -> None:
-        report = self._reports.pop(task_id, None)
-        if report is not None:
-            self._drop(report.result)
-
-    def _drop(self, payload: bytes | ResultFile | None) -> None:
-        if isinstance(payload, ResultFile):
-            self._remove_result(payload)
-
-    def _remove_result(self, where: ResultFile) -> None:
-        self.janitor.put(lambda: self._files.remove_result(where))
-
     def _end(self, job_id: JobId, failure: c.Failure | None) -> None:
         run = self._jobs.pop(job_id, None)
         if run is not None:
@@ -350,19 +241,13 @@ class Driver:
             if self._inline is not None:
                 self._inline.notify()
 
-    def _end_stage(self, stage_id: StageId) -> None:
-        self._rendezvous.stage_ended(stage_id)
-        for key in self._stage_keys.pop(stage_id, ()):
-            for link in list(self.members.links.values()):
-                if key in link.stages:
-                    link.stages.discard(key)
-                    self.members.send_ctl(link, ("forget", key))
-
     def _drop_shuffle(self, shuffle_id: ShuffleId) -> None:
-        for link in list(self.members.links.values()):
-            if link.inputs.pop(shuffle_id, None) is not None:
-                self.members.send_ctl(link, ("forget_inputs", shuffle_id))
+        self._sender.drop_shuffle(shuffle_id)
         self.janitor.put(lambda: self._files.remove_prefix(shuffle_prefix(shuffle_id)))
+
+    def _give_up(self, job_id: JobId, reason: str) -> None:
+        # Queued only: this comes while a command is carried out.
+        self._events.append(e.JobCancelled(job_id, reason))
 
     # -- jobs ------------------------------------------------------------------
 
@@ -381,11 +266,11 @@ class Driver:
                 if run.broken is None:
                     yield index, payload
                 else:
-                    self._drop(payload)
+                    self.outcomes.drop(payload)
         except BaseException:
             self.cancel([run.job_id], "the waiting thread was interrupted")
             for payload in run.unread():
-                self._drop(payload)
+                self.outcomes.drop(payload)
             raise
         if run.broken is not None:
             raise run.broken
@@ -396,16 +281,6 @@ class Driver:
         if self._inline is not None:
             self._inline.work_until(run, self)
         return run.inbox.get()
-
-    def load(self, payload: bytes | ResultFile) -> Any:
-        """The value of a result; its file, if it has one, goes."""
-        if not isinstance(payload, ResultFile):
-            # The caller may change its result in place, such as a reducer's array.
-            return load_value(payload, copy=True)
-        try:
-            return self._files.read_result(payload)
-        finally:
-            self._remove_result(payload)
 
     def cancel(self, job_ids: Sequence[JobId], reason: str) -> None:
         """Cancels jobs that still run."""
@@ -439,10 +314,3 @@ class Driver:
         """Drops an RDD's blocks everywhere."""
         self.post(e.RddUnpersisted(rdd_id))
         self.members.tell_all(("drop_rdd", rdd_id))
-
-
-def _result_bytes(report: TaskReport) -> int:
-    result = report.result
-    if result is None:
-        return 0
-    return result.length if isinstance(result, ResultFile) else len(result)

@@ -1,20 +1,17 @@
 """The engine: a driver, its executors and directories, assembled for a master.
 
 Between the API above and the driver below: it turns plan nodes into jobs,
-keeps what outlives a job (files of broadcasts and slices, compiled stages,
-persisted RDDs) and takes everything down again.
+keeps what outlives a job (compiled stages, persisted RDDs, the driver's data)
+and takes everything down again.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-import secrets
 import sys
-import tempfile
 import threading
 import weakref
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,7 +19,6 @@ from minispark.closures import dumps_closure
 from minispark.conf import SparkConf
 from minispark.ids import (
     AccumulatorId,
-    BroadcastId,
     ExecutorId,
     JobId,
     NodeId,
@@ -33,26 +29,22 @@ from minispark.plan.nodes import Exchange, Node
 from minispark.plan.spec import JobSpec
 from minispark.plan.stages import StageCache, StageGraph, build_stages
 from minispark.runtime.accumulators import Accumulator, AccumulatorParam
-from minispark.runtime.boot import Address, Launcher, NodeInfo
+from minispark.runtime.backend import Backend
+from minispark.runtime.boot import NodeInfo
 from minispark.runtime.cluster_files import ClusterFiles
 from minispark.runtime.driver import Driver, DriverSettings
-from minispark.runtime.driver_network import DriverNetwork
-from minispark.runtime.executor import DRIVER_NODE, Executor
-from minispark.runtime.inline import InlineRunner
+from minispark.runtime.driver_data import DriverData
+from minispark.runtime.executor import DRIVER_NODE
 from minispark.runtime.job import JobRun
 from minispark.runtime.local_dirs import (
-    MAX_SOCKET_PATH,
-    AppDir,
     create_app_dir,
     local_base_dir,
 )
 from minispark.runtime.masters import Master
-from minispark.runtime.messages import INLINE_BYTES, DriverBlock
 from minispark.runtime.progress import ProgressLine, is_watched
 from minispark.runtime.results import values
 from minispark.scheduler.config import SchedulerConfig
 from minispark.storage.blocks import block_prefix
-from minispark.storage.serializer import dump_value, load_value
 
 
 class Engine:
@@ -65,18 +57,10 @@ class Engine:
         self.app_dir = create_app_dir(local_base_dir(dict(conf.getAll())), app_id)
         self.nodes = ClusterFiles(NodeInfo(DRIVER_NODE, os.path.join(self.app_dir.path, "driver")))
         self.files = self.nodes.local
-        self._secret = secrets.token_bytes(32)
-        self._listener: Any = None
-        #: Where the driver is in the network; None on one machine.
-        self._network: DriverNetwork | None = None
-        self._socket_dir: AppDir | None = None
-        self._launcher: Launcher | None = None
-        self._cluster_size: Callable[[], int] = int
+        self.backend = Backend(master, conf, app_id, self.app_dir.path, self.nodes)
         self._rdd_ids = itertools.count()
         self._shuffle_ids = itertools.count()
         self._job_ids = itertools.count()
-        self._broadcast_ids = itertools.count()
-        self._slice_ids = itertools.count()
         self._accumulator_ids = itertools.count()
         #: Counts changes (persist, checkpoint) after which plans are made anew.
         self.plan_version = 0
@@ -98,6 +82,7 @@ class Engine:
             ),
             self.nodes,
         )
+        self.data = DriverData(self.nodes, self.driver.janitor, self.driver.members.tell_all)
         self._progress: ProgressLine | None = None
         wanted = conf.value("spark.ui.showConsoleProgress")
         if wanted is None:
@@ -106,73 +91,12 @@ class Engine:
         if wanted:
             self._progress = ProgressLine(self.driver.running_stages, sys.stderr)
         try:
-            self._start()
+            self.backend.start(self.driver, self)
         except BaseException:
             self.stop("the start failed")
             raise
 
     # -- life ------------------------------------------------------------
-
-    def _start(self) -> None:
-        if self.master.kind == "inline":
-            executor = Executor(
-                ExecutorId("driver"),
-                self.nodes.node,
-                self.conf,
-                self.nodes.reader,
-                whole_process=False,
-            )
-            self.driver.use_inline(InlineRunner(executor))
-            return
-        from minispark.runtime.listener import ControlListener
-
-        settings = dict(self.conf.getAll())
-        sys_path = (os.getcwd(), *(p for p in sys.path if p))
-        if self.master.kind == "process":
-            from minispark.runtime.launch.process_launcher import ProcessLauncher
-
-            assert self.master.num_executors is not None
-            self._launcher = ProcessLauncher(
-                self.master.num_executors, self.nodes.node, settings, sys_path
-            )
-        else:
-            if self.master.kind == "ray-cluster":
-                self._network = DriverNetwork.of(settings, self.master.address)
-                self.node_added(self.nodes.serve(self._secret, self._network))
-            self._launcher = self._ray_launcher(settings, sys_path)
-        launcher = self._launcher
-        self.driver.members.listen(launcher.replace, launcher.kill)
-        network, connected = self._network, self.driver.members.connected
-        if network is None:
-            path = self._control_path()
-            self._listener = ControlListener(path, self._secret, connected)
-            address: Address = path
-        else:
-            self._listener = network.listen(lambda at: ControlListener(at, self._secret, connected))
-            address = network.host, self._listener.address[1]
-        launcher.start(self, address, self._secret)
-
-    def _ray_launcher(self, settings: Mapping[str, str], sys_path: tuple[str, ...]) -> Launcher:
-        from minispark.runtime.launch.ray_launcher import RayLauncher
-
-        launcher = RayLauncher(
-            self.master.num_executors,
-            self.nodes.node,
-            settings,
-            sys_path,
-            app_id=self.app_id,
-            cluster_address=self.master.address if self.master.kind == "ray-cluster" else None,
-        )
-        self._cluster_size = launcher.size
-        return launcher
-
-    def _control_path(self) -> str:
-        path = os.path.join(self.app_dir.path, "ctl")
-        if len(path) > MAX_SOCKET_PATH:
-            # Longer than a Unix socket's name may be: a directory of its own.
-            self._socket_dir = create_app_dir(tempfile.gettempdir(), self.app_id)
-            path = os.path.join(self._socket_dir.path, "ctl")
-        return path
 
     def stop(self, reason: str) -> None:
         """Takes everything down; a second call does nothing."""
@@ -183,17 +107,11 @@ class Engine:
             self.stop_reason = reason
         if self._progress is not None:
             self._progress.close()
-        if self._listener is not None:
-            self._listener.close()
-        self.driver.stop(reason, self._end_processes)
+        self.backend.stop_listening()
+        self.driver.stop(reason, self.backend.end_processes)
         self.nodes.close()
-        if self._socket_dir is not None:
-            self._socket_dir.close()
+        self.backend.close()
         self.app_dir.close()
-
-    def _end_processes(self) -> None:
-        if self._launcher is not None:
-            self._launcher.stop()
 
     # -- what launchers report (see `LauncherEvents`) -------------------------
 
@@ -229,7 +147,7 @@ class Engine:
         if self.master.num_executors is not None:
             return self.master.num_executors
         # A cluster: only its launcher knows, once it has joined.
-        return max(2, self._cluster_size())
+        return max(2, self.backend.cluster_size())
 
     # -- ids -------------------------------------------------------------
 
@@ -285,59 +203,17 @@ class Engine:
             call_site=call_site,
         )
         run = JobRun(spec, graph, result, properties, version)
-        return values(self.driver, run, self._new_job_id)
+        return values(self.driver.run, self.driver.outcomes.load, run, self._new_job_id)
 
     def _new_job_id(self) -> JobId:
         return JobId(next(self._job_ids))
 
-    # -- slices of the driver's data ---------------------------------------
-
-    def store_slices(self, slices: list[bytes]) -> list[bytes | DriverBlock]:
-        """Small slices travel with their tasks; large ones go to a file."""
-        if not any(len(data) > INLINE_BYTES for data in slices):
-            return list(slices)
-        relpath = f"slices/{next(self._slice_ids)}"
-        self.files.write_atomic(relpath, slices)
-        blocks: list[bytes | DriverBlock] = []
-        offset = 0
-        for data in slices:
-            blocks.append(DriverBlock(relpath, offset, len(data), zlib.crc32(data)))
-            offset += len(data)
-        return blocks
-
-    def own_slices(self, node: Node, blocks: Sequence[bytes | DriverBlock]) -> None:
-        """Removes the slices' file when the node is gone."""
-        for block in blocks:
-            if isinstance(block, DriverBlock):
-                weakref.finalize(
-                    node, _remove_later, weakref.ref(self), block.relpath
-                ).atexit = False
-                return
-
     # -- shared variables ----------------------------------------------------
-
-    def new_broadcast(self, value: Any) -> BroadcastId:
-        """Writes a value to the driver's node."""
-        bid = BroadcastId(next(self._broadcast_ids))
-        self.files.write_atomic(f"broadcast/{bid}", dump_value(value, by_value=True))
-        return bid
-
-    def load_broadcast(self, bid: BroadcastId) -> Any:
-        """See `BroadcastOwner`."""
-        return load_value(self.files.map_read(f"broadcast/{bid}"), copy=True)
-
-    def unpersist_broadcast(self, bid: BroadcastId, destroy: bool, blocking: bool) -> None:
-        """See `BroadcastOwner`."""
-        if self._stopped:
-            return
-        self.driver.members.tell_all(("drop_broadcast", bid))
-        remove = self.nodes.remove_own if destroy else self.nodes.remove_copies
-        self.driver.janitor.put(lambda: remove(f"broadcast/{bid}"))
 
     def new_accumulator(self, value: Any, param: AccumulatorParam[Any]) -> Accumulator[Any]:
         """Registers an accumulator for as long as the user holds it."""
         accumulator = Accumulator(AccumulatorId(next(self._accumulator_ids)), value, param)
-        self.driver.accumulators[accumulator.aid] = accumulator
+        self.driver.outcomes.accumulators[accumulator.aid] = accumulator
         return accumulator
 
     # -- persistence -----------------------------------------------------------
@@ -397,9 +273,3 @@ def _drop_rdd(engine_ref: weakref.ref[Engine], rdd_id: RddId) -> None:
     engine = engine_ref()
     if engine is not None and not engine.is_stopped:
         engine.driver.janitor.put(lambda: engine.driver.drop_rdd(rdd_id))
-
-
-def _remove_later(engine_ref: weakref.ref[Engine], relpath: str) -> None:
-    engine = engine_ref()
-    if engine is not None and not engine.is_stopped:
-        engine.driver.janitor.put(lambda: engine.nodes.remove_own(relpath))

@@ -28,6 +28,11 @@ class Janitor:
         if not self._closed:
             self._chores.put(chore)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether chores are dropped."""
+        return self._closed
+
     def _run(self) -> None:
         while (chore := self._chores.get()) is not None:
             try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from typing import Any, Protocol
+from typing import Any
 
 from minispark.errors import PySparkRuntimeError
 from minispark.ids import JobId
@@ -23,28 +23,32 @@ log = logging.getLogger("minispark")
 _MAX_TURNS = 4
 
 
-class JobRunner(Protocol):
-    """What the driver does for this."""
-
-    def run(self, run: JobRun) -> Generator[tuple[int, bytes | ResultFile], None, None]:
-        """(index, payload), as results arrive; raises what the job fails with."""
-
-    def load(self, payload: bytes | ResultFile) -> Any:
-        """The value; what the payload takes is released."""
+Payload = bytes | ResultFile
 
 
 def values(
-    driver: JobRunner, run: JobRun, new_job_id: Callable[[], JobId]
+    run_job: Callable[[JobRun], Generator[tuple[int, Payload], None, None]],
+    load: Callable[[Payload], Any],
+    run: JobRun,
+    new_job_id: Callable[[], JobId],
 ) -> Iterator[tuple[int, Any]]:
-    """Runs a job; yields (index, value) as the values arrive."""
+    """Runs a job; yields (index, value) as the values arrive.
+
+    Parameters
+    ----------
+    run_job
+        Yields (index, payload) as results arrive; raises what the job fails with.
+    load
+        The value of a payload; what that takes is released.
+    """
     indexes: list[int] | range = range(len(run.spec.partitions))
     for _ in range(_MAX_TURNS):
         lost: list[int] = []
         reason = ""
-        with closing(driver.run(run)) as arrivals:
+        with closing(run_job(run)) as arrivals:
             for index, payload in arrivals:
                 try:
-                    value = driver.load(payload)
+                    value = load(payload)
                 except (OSError, EOFError) as error:
                     lost.append(index)
                     reason = str(error)

@@ -127,11 +127,11 @@ def test_results_that_nobody_takes_are_removed(small: Any) -> None:
     items.close()
     assert small.parallelize([1], 1).count() == 1  # what was cancelled has ended
     _wait_for(lambda: not _results(small))
-    assert not engine.driver._reports
+    assert not engine.driver.outcomes
 
 
 def test_accumulators_live_as_long_as_somebody_can_read_them(small: Any) -> None:
-    known = small._engine.driver.accumulators
+    known = small._engine.driver.outcomes.accumulators
     gc.collect()
     before = len(known)
     for _ in range(20):

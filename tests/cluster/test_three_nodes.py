@@ -138,7 +138,7 @@ def served(sc: Any) -> Counter[str]:
     total: Counter[str] = Counter()
     for node in nodes_of(sc).values():
         assert node.address is not None
-        total.update(stats(node.address, sc._engine._secret, 10.0))
+        total.update(stats(node.address, sc._engine.backend._secret, 10.0))
     return total
 
 
@@ -430,7 +430,7 @@ def test_the_end_and_the_next_context(
 ) -> None:
     assert shared.parallelize(range(10), 2).sum() == 45
     directories = roots(shared)
-    addresses = [shared._engine._listener.address, shared._engine.nodes.node.address]
+    addresses = [shared._engine.backend._listener.address, shared._engine.nodes.node.address]
     addresses += [node.address for node in nodes_of(shared).values()]
     shared.stop()
     assert not [path for path in directories if os.path.exists(path)]

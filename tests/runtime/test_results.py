@@ -53,7 +53,7 @@ def job(partitions: tuple[int, ...]) -> JobRun:
 
 def run(runner: Runner, partitions: tuple[int, ...]) -> dict[int, str]:
     ids = itertools.count(1)
-    found = list(values(runner, job(partitions), lambda: JobId(next(ids))))
+    found = list(values(runner.run, runner.load, job(partitions), lambda: JobId(next(ids))))
     assert len(dict(found)) == len(found)
     return dict(found)
 
@@ -81,7 +81,7 @@ def test_not_for_ever() -> None:
 
 def test_the_job_ends_with_its_reader() -> None:
     runner = Runner([set()])
-    reader = values(runner, job((1, 2)), lambda: JobId(1))
+    reader = values(runner.run, runner.load, job((1, 2)), lambda: JobId(1))
     next(reader)
     reader.close()  # type: ignore[attr-defined]
     assert runner.closed == 1

@@ -1,0 +1,95 @@
+"""What the driver itself puts on disk for its executors: large slices and broadcasts.
+
+Owns the names of these files and when they go. Must not know: jobs and stages.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minispark.ids import BroadcastId
+from minispark.plan.nodes import Node
+from minispark.runtime.cluster_files import ClusterFiles
+from minispark.runtime.janitor import Janitor
+from minispark.runtime.messages import INLINE_BYTES, DriverBlock
+from minispark.storage.serializer import dump_value, load_value
+
+
+class DriverData:
+    """Files of the driver's node that other nodes copy.
+
+    Parameters
+    ----------
+    tell_executors
+        Sends a service message to every executor.
+    """
+
+    def __init__(
+        self,
+        nodes: ClusterFiles,
+        janitor: Janitor,
+        tell_executors: Callable[[tuple[Any, ...]], None],
+    ) -> None:
+        self._nodes = nodes
+        self._janitor = janitor
+        self._tell_executors = tell_executors
+        self._broadcast_ids = itertools.count()
+        self._slice_ids = itertools.count()
+
+    # -- slices of the driver's data ---------------------------------------
+
+    def store_slices(self, slices: list[bytes]) -> list[bytes | DriverBlock]:
+        """Small slices travel with their tasks; large ones go to a file."""
+        if not any(len(data) > INLINE_BYTES for data in slices):
+            return list(slices)
+        relpath = f"slices/{next(self._slice_ids)}"
+        self._nodes.local.write_atomic(relpath, slices)
+        blocks: list[bytes | DriverBlock] = []
+        offset = 0
+        for data in slices:
+            blocks.append(DriverBlock(relpath, offset, len(data), zlib.crc32(data)))
+            offset += len(data)
+        return blocks
+
+    def own_slices(self, node: Node, blocks: Sequence[bytes | DriverBlock]) -> None:
+        """Removes the slices' file when the node is gone."""
+        for block in blocks:
+            if isinstance(block, DriverBlock):
+                weakref.finalize(
+                    node, _remove_later, self._janitor, weakref.ref(self._nodes), block.relpath
+                ).atexit = False
+                return
+
+    # -- broadcasts ----------------------------------------------------------
+
+    def new_broadcast(self, value: Any) -> BroadcastId:
+        """Writes a value to the driver's node."""
+        bid = BroadcastId(next(self._broadcast_ids))
+        self._nodes.local.write_atomic(f"broadcast/{bid}", dump_value(value, by_value=True))
+        return bid
+
+    def load_broadcast(self, bid: BroadcastId) -> Any:
+        """See `BroadcastOwner`."""
+        return load_value(self._nodes.local.map_read(f"broadcast/{bid}"), copy=True)
+
+    def unpersist_broadcast(self, bid: BroadcastId, destroy: bool, blocking: bool) -> None:
+        """See `BroadcastOwner`."""
+        if self._janitor.is_closed:
+            return
+        self._tell_executors(("drop_broadcast", bid))
+        remove = self._nodes.remove_own if destroy else self._nodes.remove_copies
+        self._janitor.put(lambda: remove(f"broadcast/{bid}"))
+
+
+# A finalizer: it may run on any thread at any moment, so it only hands a chore
+# to the janitor, who drops it when the engine has stopped.
+
+
+def _remove_later(janitor: Janitor, nodes: weakref.ref[ClusterFiles], relpath: str) -> None:
+    files = nodes()
+    if files is not None:
+        janitor.put(lambda: files.remove_own(relpath))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from minispark.errors import PySparkRuntimeError
+from minispark.errors import CorruptFileError
 from minispark.ids import NodeId
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.driver_network import DriverNetwork
@@ -52,10 +52,20 @@ class ClusterFiles:
             self._others = tuple(n for n in nodes if n.node_id != self.node.node_id)
 
     def read_result(self, where: ResultFile) -> Any:
-        """The value in a result file."""
+        """The value in a result file; it is read once, then it is gone.
+
+        Raises
+        ------
+        OSError, EOFError, CorruptBlockError
+            The file, or the node that has it, is not there, or not what was written.
+        """
         data = self.reader.fetch_file(where.node_id, where.relpath)
+        if where.node_id == self.node.node_id:
+            # Without a name nobody can cut it while it is mapped here: that
+            # would end the driver (SIGBUS).
+            self.local.remove(where.relpath)
         if len(data) != where.length or zlib.crc32(data) != where.crc:
-            raise PySparkRuntimeError(
+            raise CorruptFileError(
                 f"the result file {where.relpath} of node {where.node_id} is damaged"
             )
         return load_value(data, copy=True)

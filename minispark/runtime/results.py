@@ -1,7 +1,8 @@
 """Brings a job's values to the thread that waits for them.
 
 Large results stay on the node that made them until they are asked for. When
-that node is gone by then, their partitions run again, as a job of their own.
+that node is gone by then, or the file is not what was written, their partitions
+run again, as a job of their own.
 Knows nothing of how jobs run.
 """
 
@@ -16,6 +17,7 @@ from minispark.errors import PySparkRuntimeError
 from minispark.ids import JobId
 from minispark.runtime.job import JobRun
 from minispark.runtime.messages import ResultFile
+from minispark.shuffle.format import CorruptBlockError
 
 log = logging.getLogger("minispark")
 
@@ -49,18 +51,18 @@ def values(
             for index, payload in arrivals:
                 try:
                     value = load(payload)
-                except (OSError, EOFError) as error:
+                except (OSError, EOFError, CorruptBlockError) as error:
                     lost.append(index)
                     reason = str(error)
                     continue
                 yield indexes[index], value
         if not lost:
             return
-        log.warning("%d results were lost with their node and run again: %s", len(lost), reason)
+        log.warning("%d results were lost with their files and run again: %s", len(lost), reason)
         indexes = [indexes[index] for index in lost]
         run = run.again(new_job_id(), lost)
     raise PySparkRuntimeError(
         f"the results of {len(lost)} partitions were lost {_MAX_TURNS} times with the nodes "
-        f"that had them; the last time: {reason}",
+        f"or files that had them; the last time: {reason}",
         "RESULT_LOST",
     )

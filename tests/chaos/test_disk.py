@@ -268,3 +268,30 @@ def test_what_jobs_leave_behind_levels_off(breakable: Any) -> None:
         job(turn)
     second = settled()
     assert all(second[what] <= first[what] + 4 for what in first), (first, second)
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_damaged_results(
+    breakable: Any, log: RunLog, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of large results, which wait in files, only the damaged ones are computed again."""
+
+    def large(index: int, records: Any) -> list[Any]:
+        log.note(f"part-{index}")
+        return [(x, os.urandom(1) * 300_000) for x in records]
+
+    nodes = breakable._engine.nodes
+    read, loaded = nodes.read_result, []
+
+    def read_damaged(where: Any) -> Any:
+        loaded.append(where)
+        if len(loaded) in (2, 3):
+            DAMAGES[how](os.path.join(node_dir(breakable), where.relpath))
+        return read(where)
+
+    monkeypatch.setattr(nodes, "read_result", read_damaged)
+    rows = breakable.parallelize(range(4), 4).mapPartitionsWithIndex(large).collect()
+    assert [(x, len(data)) for x, data in rows] == [(x, 300_000) for x in range(4)]
+    assert len(loaded) == 6
+    assert sorted(log.counts().values()) == [1, 1, 2, 2]
+    assert await_files(breakable, "result/", 0) == []

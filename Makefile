@@ -18,7 +18,7 @@ DEMO := build/demo
 LINES ?= 300000
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint format types layers unit parity bench clean
+.PHONY: help demo test lint format types layers unit parity chaos bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -66,6 +66,9 @@ unit: $(DEV) ## The tests that need no Ray: quick, for every change
 
 parity: $(DEV) ## Compare with the real PySpark; PYSPARK_PYTHON=/path/to/python-with-pyspark
 	@MINISPARK_PARITY_PYTHON=$(PYSPARK_PYTHON) $(BIN)/python -m pytest tests/parity $(PYTEST_ARGS)
+
+chaos: $(DEV) ## Random faults under random programs; SECONDS=600 SEED=1 MASTER='local[2]'
+	@$(BIN)/python -m tests.chaos.nemesis --seconds $(or $(SECONDS),60) --master '$(or $(MASTER),local[2])' $(if $(SEED),--seed $(SEED))
 
 bench: $(SETUP) ## The benchmarks; REFERENCE=/path/to/python-with-pyspark compares
 	@$(BIN)/python benchmarks/run.py $(if $(REFERENCE),--pyspark $(REFERENCE))

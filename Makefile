@@ -12,11 +12,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
 DEV := $(VENV)/.set-up-dev
+BENCH := $(VENV)/.set-up-bench
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PATHS := minispark tests examples benchmarks
 DEMO := build/demo
 LINES ?= 300000
 PYTEST_ARGS ?=
+SCALE ?= 1
+BENCH_ARGS ?=
+comma := ,
 
 .PHONY: help demo test lint format types layers unit parity chaos bench clean
 
@@ -33,6 +37,10 @@ $(SETUP): pyproject.toml
 
 $(DEV): $(SETUP)
 	@$(PIP) install --editable '.[test,lint]'
+	@touch $@
+
+$(BENCH): $(SETUP)
+	@$(PIP) install --editable '.[bench]'
 	@touch $@
 
 demo: $(SETUP) ## The main job: generated access logs, a report, the plan, the times
@@ -70,8 +78,8 @@ parity: $(DEV) ## Compare with the real PySpark; PYSPARK_PYTHON=/path/to/python-
 chaos: $(DEV) ## Random faults under random programs; SECONDS=600 SEED=1 MASTER='local[2]'
 	@$(BIN)/python -m tests.chaos.nemesis --seconds $(or $(SECONDS),60) --master '$(or $(MASTER),local[2])' $(if $(SEED),--seed $(SEED))
 
-bench: $(SETUP) ## The benchmarks; REFERENCE=/path/to/python-with-pyspark compares
-	@$(BIN)/python benchmarks/run.py $(if $(REFERENCE),--pyspark $(REFERENCE))
+bench: $(BENCH) ## Benchmarks; PEERS=pyspark,dask,ideal,pysparkling compares; SCALE=0.1 is quick
+	@$(BIN)/python -m benchmarks run --engines minispark$(if $(PEERS),$(comma)$(PEERS)) --scale $(SCALE) $(BENCH_ARGS)
 
 clean: ## Remove what the targets above made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,100 @@
+"""The command: runs workloads on engines, keeps results as JSON, prints tables.
+
+python -m benchmarks run [--engines minispark,pyspark,ideal] [--scale 0.1] [WORKLOAD ...]
+python -m benchmarks report [--markdown docs/benchmarks.md] [RESULT.json ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks import data, peers, report, runner, startup
+from benchmarks.engines import ROOT
+from benchmarks.machine import describe_machine
+from benchmarks.session import Session
+from benchmarks.workloads import WORKLOADS
+
+BUILD = ROOT / "build" / "bench"
+
+
+def say(text: str) -> None:
+    """Progress, beside the tables on stdout."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs and keeps; 1 when an engine answered differently."""
+    chosen = args.workloads or [*WORKLOADS, "startup"]
+    if unknown := set(chosen) - {*WORKLOADS, "startup"}:
+        raise SystemExit(f"no such workload: {', '.join(sorted(unknown))}")
+    engines = [peers.engine(name, ROOT / "build") for name in args.engines.split(",") if name]
+    directory = data.prepare(BUILD / "data", args.scale)
+    sessions = [Session(engine, BUILD / "logs") for engine in engines]
+    # Contexts are shared by settings, so those with other settings come last.
+    names = sorted((w for w in chosen if w in WORKLOADS), key=lambda w: WORKLOADS[w].profile)
+    results: dict[str, Any] = {"workloads": {}}
+    try:
+        for name in names:
+            say(f"{name}: {WORKLOADS[name].about}")
+            results["workloads"][name] = runner.run_workload(
+                WORKLOADS[name], sessions, directory, args.scale, args.rounds, say
+            )
+    finally:
+        for session in sessions:
+            session.close()
+    if "startup" in chosen:
+        say("startup: whole processes")
+        results["startup"] = startup.measure(engines, args.rounds, BUILD / "logs", say)
+    results["scale"] = args.scale
+    results["machine"] = describe_machine()
+    results["versions"] = {s.engine.name: s.version for s in sessions if s.version}
+    results["command"] = "python -m benchmarks " + " ".join(sys.argv[1:])
+    out = args.out or BUILD / "results" / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(results, indent=1))
+    print(report.text([results]))
+    wrong = [n for n, row in results["workloads"].items() if report.disagree(row)]
+    if wrong:
+        say(f"different answers: {', '.join(wrong)}")
+    return 1 if wrong else 0
+
+
+def show(args: argparse.Namespace) -> int:
+    """Tables of results kept before."""
+    files = args.results or sorted((BUILD / "results").glob("*.json"))
+    if not files:
+        raise SystemExit(f"no results in {BUILD / 'results'}")
+    results = [json.loads(file.read_text()) for file in files]
+    if args.markdown:
+        args.markdown.write_text(report.markdown(results))
+    print(report.text(results))
+    return 0
+
+
+def main() -> int:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description="minispark's benchmarks")
+    commands = parser.add_subparsers(required=True)
+    ran = commands.add_parser("run", help="run workloads")
+    ran.add_argument("workloads", nargs="*", help=f"of: {', '.join(WORKLOADS)}, startup")
+    ran.add_argument("--engines", default="minispark", help="by name, with commas")
+    ran.add_argument("--scale", type=float, default=1.0, help="of the data; 0.1 is quick")
+    ran.add_argument("--rounds", type=int, default=3, help="timed, after one to warm up")
+    ran.add_argument("--out", type=Path, help="the file for the results")
+    ran.set_defaults(do=run)
+    shown = commands.add_parser("report", help="make tables of results")
+    shown.add_argument("results", nargs="*", type=Path, help="default: all under build/")
+    shown.add_argument("--markdown", type=Path, help="also write a page")
+    shown.set_defaults(do=show)
+    args = parser.parse_args()
+    result: int = args.do(args)
+    return result
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,196 @@
+"""Tables: a terminal's and a page's, of one or more runs' results."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.engines import SETTINGS
+from benchmarks.runner import DIFFERENT
+from benchmarks.workloads import WORKLOADS
+
+Results = Sequence[Mapping[str, Any]]
+
+
+def disagree(row: Mapping[str, Any]) -> bool:
+    """Whether minispark's answer to a workload is not that of the others."""
+    return any(
+        result.get("error") == DIFFERENT
+        for engine, result in row.items()
+        if engine.startswith("minispark")
+    )
+
+
+class Row:
+    """One line: by engine the median of all rounds of all runs, in seconds."""
+
+    def __init__(self, name: str, about: str, runs: Sequence[Mapping[str, Any]], lap: str) -> None:
+        self.name = name
+        self.about = about
+        self.seconds: dict[str, float] = {}
+        self.peak: dict[str, int] = {}
+        self.errors: dict[str, str] = {}
+        times: dict[str, list[float]] = {}
+        for run in runs:
+            for engine, result in run.items():
+                if "error" in result:
+                    self.errors[engine] = result["error"]
+                elif lap in result["laps"]:
+                    times.setdefault(engine, []).extend(result["laps"][lap])
+                    self.peak[engine] = max(self.peak.get(engine, 0), result["peak_bytes"])
+        for engine, samples in times.items():
+            self.seconds[engine] = statistics.median(samples)
+
+    def ratio(self, engine: str, base: str) -> float | None:
+        """How many times as long `engine` took as `base`."""
+        if engine in self.seconds and base in self.seconds:
+            return self.seconds[engine] / self.seconds[base]
+        return None
+
+
+def rows(results: Results) -> list[Row]:
+    """All lines, in the order of the workloads."""
+    found = []
+    for name, workload in WORKLOADS.items():
+        runs = [r["workloads"][name] for r in results if name in r["workloads"]]
+        laps = {
+            lap: None
+            for run in runs
+            for result in run.values()
+            for lap in result.get("laps", {"": None})
+        }
+        if len(laps) > 1:
+            laps.pop("", None)
+        for lap in laps:
+            row = Row(f"{name} {lap}".strip(), workload.about, runs, lap)
+            if workload.jobs is not None:
+                jobs = workload.jobs(results[-1]["scale"])
+                row.seconds = {engine: s / jobs for engine, s in row.seconds.items()}
+            found.append(row)
+    return found
+
+
+def engines(results: Results) -> list[str]:
+    """Names, in order of appearance."""
+    return list({name: None for r in results for row in r["workloads"].values() for name in row})
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """The mean of ratios."""
+    return math.exp(statistics.fmean(map(math.log, values)))
+
+
+def seconds(value: float) -> str:
+    """A time as one reads it."""
+    if value >= 1:
+        return f"{value:.2f} s"
+    return f"{value * 1e3:.0f} ms" if value >= 0.01 else f"{value * 1e3:.2f} ms"
+
+
+def cells(row: Row, names: Sequence[str]) -> list[str]:
+    """The line's times, each peer's with its ratio to the first engine."""
+    found = []
+    for name in names:
+        if name not in row.seconds:
+            found.append("–" if name in row.errors else "")
+            continue
+        ratio = row.ratio(name, names[0]) if name != names[0] else None
+        found.append(seconds(row.seconds[name]) + (f" ({ratio:.2f}×)" if ratio else ""))
+    return found
+
+
+def memory_cells(row: Row, names: Sequence[str]) -> list[str]:
+    """The peaks of the line, in MB."""
+    return [f"{row.peak[name] / 1e6:.0f}" if name in row.peak else "" for name in names]
+
+
+def means(table: Sequence[Row], names: Sequence[str]) -> list[str]:
+    """Geometric means of the ratios to the first engine."""
+    found = []
+    for name in names[1:]:
+        ratios = [ratio for row in table if (ratio := row.ratio(name, names[0])) is not None]
+        found.append(f"{geometric_mean(ratios):.2f}× (least {min(ratios):.2f}×)" if ratios else "")
+    return found
+
+
+def text(results: Results) -> str:
+    """For a terminal."""
+    names = engines(results)
+    lines = [["", *names, *(f"{name} MB" for name in names)]]
+    table = rows(results)
+    lines += [[row.name, *cells(row, names), *memory_cells(row, names)] for row in table]
+    if len(names) > 1 and table:
+        lines.append(["geometric mean", "", *means(table, names), *("" for _ in names)])
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    out = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)) for line in lines]
+    out += [f"{name}: first result {f}, whole {w}" for name, f, w, _ in startup_rows(results)]
+    return "\n".join(line.rstrip() for line in out)
+
+
+def startup_rows(results: Results) -> list[tuple[str, str, str, str]]:
+    """(name, seconds to the first result, seconds of the whole process, MB)."""
+    runs = [r["startup"] for r in results if "startup" in r]
+    found = []
+    for name in {name: None for run in runs for name in run}:
+        mine = [run[name] for run in runs if name in run]
+        first = statistics.median([s for run in mine for s in run["first"]])
+        whole = statistics.median([s for run in mine for s in run["whole"]])
+        peak = max(run["peak_bytes"] for run in mine)
+        found.append((name, f"{first:.2f} s", f"{whole:.2f} s", f"{peak / 1e6:.0f}"))
+    return found
+
+
+def markdown(results: Results) -> str:
+    """A page: what was measured where, and the tables."""
+    names = engines(results)
+    table = rows(results)
+    versions = {k: v for r in results for k, v in r["versions"].items()}
+    out = [
+        "# Benchmarks",
+        "",
+        "Written by `python -m benchmarks report --markdown`; what the workloads are and how",
+        "they are run is in [benchmarks/README.md](../benchmarks/README.md), where the time goes",
+        "in [performance.md](performance.md).",
+        "",
+        f"- Machine: {results[-1]['machine']}.",
+        f"- Versions: {'; '.join(f'{k}: {v}' for k, v in versions.items())}.",
+        f"- Runs: {len(results)}; commands: "
+        + "; ".join({f"`{r['command']}`": None for r in results})
+        + ".",
+        "- Times are medians of all rounds; in brackets how many times as long as",
+        f"  {names[0]}. Engines took turns, their answers were equal. A first round, which is not",
+        "  timed, gives the memory: the peak of the whole process tree (shared pages once).",
+        *(
+            f"- Settings of `{profile}`: "
+            + "; ".join(
+                f"{kind}: " + (", ".join(f"`{k}={v}`" for k, v in of.items()) or "defaults")
+                for kind, of in by_kind.items()
+            )
+            + "."
+            for profile, by_kind in SETTINGS.items()
+        ),
+        "",
+        "| workload | " + " | ".join(names) + " | memory, MB: " + " / ".join(names) + " |",
+        "|---" * (len(names) + 2) + "|",
+    ]
+    for row in table:
+        memory = " / ".join(memory_cells(row, names))
+        out.append(f"| {row.name}: {row.about} | {' | '.join(cells(row, names))} | {memory} |")
+    if len(names) > 1 and table:
+        out.append("| geometric mean | | " + " | ".join(means(table, names)) + " | |")
+    started = startup_rows(results)
+    if started:
+        out += [
+            "",
+            "| start-up, whole process | first result | end | memory, MB |",
+            "|---" * 4 + "|",
+        ]
+        out += [f"| {' | '.join(row)} |" for row in started]
+    reasons = [
+        f"- {row.name}, {engine}: {error}" for row in table for engine, error in row.errors.items()
+    ]
+    if reasons:
+        out += ["", "Not run (–):", "", *reasons]
+    return "\n".join(out) + "\n"

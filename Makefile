@@ -22,7 +22,7 @@ SCALE ?= 1
 BENCH_ARGS ?=
 comma := ,
 
-.PHONY: help demo test lint format types layers unit parity chaos bench clean
+.PHONY: help demo test lint format types layers unit parity chaos simulate bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -77,6 +77,10 @@ parity: $(DEV) ## Compare with the real PySpark; PYSPARK_PYTHON=/path/to/python-
 
 chaos: $(DEV) ## Random faults under random programs; SECONDS=600 SEED=1 MASTER='local[2]'
 	@$(BIN)/python -m tests.chaos.nemesis --seconds $(or $(SECONDS),60) --master '$(or $(MASTER),local[2])' $(if $(SEED),--seed $(SEED))
+
+simulate: $(DEV) ## The scheduler alone among random faults; JOBS=100000 SEED=0
+	@MINISPARK_SIM_JOBS=$(or $(JOBS),100000) MINISPARK_SIM_SEED=$(or $(SEED),0) \
+		$(BIN)/python -m pytest -q -s tests/scheduler/test_simulation.py
 
 bench: $(BENCH) ## Benchmarks; PEERS=pyspark,dask,ideal,pysparkling compares; SCALE=0.1 is quick
 	@$(BIN)/python -m benchmarks run --engines minispark$(if $(PEERS),$(comma)$(PEERS)) --scale $(SCALE) $(BENCH_ARGS)

@@ -1,0 +1,113 @@
+"""Executors and nodes that hold real "files" and blocks: what is lost is lost.
+
+An executor reads where it was told that map outputs are, as executors do: the
+last it was told, which may be newer than its task or out of date.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from minispark.ids import ExecutorId, NodeId, RddId, ShuffleId
+from minispark.plan.spec import BlockUpdate, Point, ShufflePoint, StageSpec
+from minispark.scheduler.commands import LaunchTask
+from tests.scheduler.simulation.plans import Value, stage_value
+
+#: (map partition, attempt, node) of each map output.
+Locations = list[tuple[int, int, NodeId]]
+
+
+@dataclass
+class Out:
+    """A task as an executor has it."""
+
+    launch: LaunchTask
+    spec: StageSpec
+    #: When its work is done, if it is given the time.
+    ready_s: float
+    is_cancelled: bool = False
+
+
+@dataclass
+class Box:
+    """A living executor."""
+
+    node: NodeId
+    tasks: list[Out] = field(default_factory=list)
+    blocks: dict[tuple[RddId, int], Value] = field(default_factory=dict)
+    inputs: dict[ShuffleId, Locations] = field(default_factory=dict)
+
+
+class Missing(Exception):
+    """A task finds that inputs are not where they should be."""
+
+    def __init__(self, shuffle: ShuffleId, attempts: tuple[tuple[int, int], ...]) -> None:
+        super().__init__(shuffle)
+        self.shuffle, self.attempts = shuffle, attempts
+
+
+class Cluster:
+    """What executors and nodes hold."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self.boxes: dict[ExecutorId, Box] = {}
+        self.files: dict[tuple[NodeId, ShuffleId, int, int], Value] = {}
+        self.disk: dict[tuple[NodeId, RddId, int], Value] = {}
+        self._runs = 0
+
+    def compute(self, out: Out, box: Box) -> tuple[Value, list[BlockUpdate]]:
+        """What the task computes of what it finds; raises `Missing`."""
+        updates: list[BlockUpdate] = []
+        partition = out.launch.partition
+        spec = out.spec
+
+        def read(point: Point) -> Value:
+            if isinstance(point, ShufflePoint):
+                return self._fetch(out, box, point.shuffle_id)
+            key = (point.rdd_id, partition)
+            if key in box.blocks:
+                return box.blocks[key]
+            if (box.node, *key) in self.disk:
+                return self.disk[(box.node, *key)]
+            value = Value.of(("rdd", point.rdd_id), map(read, spec.behind[point.rdd_id]))
+            in_memory = self._rng.random() < 0.7
+            if in_memory:
+                box.blocks[key] = value
+            else:
+                self.disk[(box.node, *key)] = value
+            updates.append(BlockUpdate(key, in_memory, not in_memory))
+            return value
+
+        value = stage_value(spec, partition, read)
+        self._runs += 1
+        if spec.is_indeterminate:
+            drawn = (spec.shuffle_id, partition, self._runs)
+            value = Value(value.digest, value.drawn | {drawn})
+        return value, updates
+
+    def _fetch(self, out: Out, box: Box, shuffle: ShuffleId) -> Value:
+        if shuffle not in out.launch.reads:
+            raise Missing(shuffle, ())
+        keys = [(node, shuffle, m, a) for m, a, node in box.inputs[shuffle]]
+        gone = tuple((m, a) for node, s, m, a in keys if (node, s, m, a) not in self.files)
+        if gone:
+            raise Missing(shuffle, gone)
+        return Value.of(("shuffle", shuffle), [self.files[key] for key in keys])
+
+    def lose_node(self, node: NodeId) -> list[ExecutorId]:
+        """Its files and blocks are gone; gives the executors that were on it."""
+        self.files = {k: v for k, v in self.files.items() if k[0] != node}
+        self.disk = {k: v for k, v in self.disk.items() if k[0] != node}
+        return [name for name, box in self.boxes.items() if box.node == node]
+
+    def drop_shuffle(self, shuffle: ShuffleId) -> None:
+        """Removes the shuffle's files."""
+        self.files = {k: v for k, v in self.files.items() if k[1] != shuffle}
+
+    def drop_rdd(self, rdd: RddId) -> None:
+        """Removes the blocks of an RDD."""
+        for box in self.boxes.values():
+            box.blocks = {k: v for k, v in box.blocks.items() if k[0] != rdd}
+        self.disk = {k: v for k, v in self.disk.items() if k[1] != rdd}

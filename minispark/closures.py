@@ -21,7 +21,9 @@ import sys
 import threading
 import types
 import warnings
+from collections import ChainMap
 from collections.abc import Iterator
+from typing import ClassVar
 
 import cloudpickle  # type: ignore[import-untyped,unused-ignore]
 
@@ -69,8 +71,30 @@ def dumps_closure(obj: object, where: str = "") -> bytes:
 
 
 def _dumps(obj: object) -> bytes:
-    blob: bytes = cloudpickle.dumps(obj)
-    return blob
+    buffer = io.BytesIO()
+    _ClosurePickler(buffer).dump(obj)
+    return buffer.getvalue()
+
+
+def _reduce_code(code: types.CodeType) -> tuple[object, ...]:
+    make, arguments = _cloudpickle_code(code)
+    return make, tuple(code.co_filename if a == _ANONYMOUS else a for a in arguments)
+
+
+#: What newer versions of cloudpickle put in place of a function's file name.
+_ANONYMOUS = "<dynamic-code>"
+_cloudpickle_code = cloudpickle.Pickler.dispatch_table[types.CodeType]
+
+
+class _ClosurePickler(cloudpickle.Pickler):  # type: ignore[misc,unused-ignore]
+    """Keeps the names of the files that functions are from.
+
+    A traceback from an executor is of use only when it says where the line is.
+    """
+
+    dispatch_table: ClassVar[ChainMap[type, object]] = ChainMap(
+        {types.CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table
+    )
 
 
 # -- failure ---------------------------------------------------------------------

@@ -8,7 +8,9 @@ that says where it happened.
 
 from __future__ import annotations
 
+import linecache
 import os
+import re
 import reprlib
 import traceback
 from types import TracebackType
@@ -27,6 +29,7 @@ from minispark.scheduler.commands import Failure
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _FUSED = "<minispark fused steps>"
+_FRAME = re.compile(r'  File "(.+)", line (\d+), in .*')
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 200
@@ -116,6 +119,20 @@ def _where(failure: Failure, call_site: str) -> str:
     return f"{where}, in {call_site}" if call_site else where
 
 
+def _with_source_lines(trace: str) -> str:
+    """Adds the lines of code that only the driver has: those of a notebook, of another machine."""
+    lines = trace.splitlines()
+    shown = []
+    for line, following in zip(lines, [*lines[1:], ""]):
+        shown.append(line)
+        frame = _FRAME.fullmatch(line)
+        if frame is not None and not following.startswith("    "):
+            source = linecache.getline(frame[1], int(frame[2])).strip()
+            if source:
+                shown.append(f"    {source}")
+    return "\n".join(shown)
+
+
 def to_exception(failure: Failure, call_site: str) -> BaseException:
     """The exception that the waiting thread raises for a failed job."""
     where = _where(failure, call_site)
@@ -128,7 +145,8 @@ def to_exception(failure: Failure, call_site: str) -> BaseException:
             return TaskError(f"Task failed: {where}: {failure.message}", "TASK_FAILED")
         return kind(f"Job failed: {failure.message}" + (f" ({where})" if where else ""))
     record = f"\nRecord: {info.record}" if info.record is not None else ""
-    text = f"Task failed: {where}.{record}\nOn the executor:\n{info.traceback.rstrip()}"
+    trace = _with_source_lines(info.traceback.rstrip())
+    text = f"Task failed: {where}.{record}\nOn the executor:\n{trace}"
     task_error = TaskError(text, "TASK_FAILED")
     if info.exception is None:
         return task_error

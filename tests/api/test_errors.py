@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import sys
 from typing import Any
@@ -275,6 +276,28 @@ class TestWhatMinisparkSays:
         with pytest.raises(ZeroDivisionError) as caught:
             sc.parallelize([0], 1).map(lambda x: 1 // x).collect()
         assert "test_errors.py" in str(caught.value.__cause__)
+
+    def test_the_error_shows_the_line_that_failed(self, sc):
+        def divide(x):
+            return 1 // x  # the line
+
+        with pytest.raises(ZeroDivisionError) as caught:
+            sc.parallelize([0], 1).map(divide).collect()
+        cause = str(caught.value.__cause__)
+        line = divide.__code__.co_firstlineno + 1
+        assert f'File "{__file__}", line {line}, in divide\n    return 1 // x' in cause
+
+    def test_the_line_of_a_notebook_cell_which_only_the_driver_has(self, sc, monkeypatch):
+        source = "def divide(x):\n    return 1 // x  # in a cell\n"
+        name = "<cell 1>"
+        cell = (len(source), None, source.splitlines(keepends=True), name)
+        monkeypatch.setitem(linecache.cache, name, cell)
+        scope = {"__name__": "__main__"}
+        exec(compile(source, name, "exec"), scope)
+        with pytest.raises(ZeroDivisionError) as caught:
+            sc.parallelize([0], 1).map(scope["divide"]).collect()
+        expected = f'File "{name}", line 2, in divide\n    return 1 // x  # in a cell\n'
+        assert expected in str(caught.value.__cause__)
 
     def test_an_exception_with_arguments_keeps_them(self, sc):
         def f(x):

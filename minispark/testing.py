@@ -139,17 +139,19 @@ class FakeBackend:
         """The user gives a job up."""
         return self.send(ev.JobCancelled(JobId(job_id), reason))
 
-    def succeed(self, task: cmd.LaunchTask) -> list[cmd.Command]:
+    def succeed(self, task: cmd.LaunchTask, fingerprint: int = 0) -> list[cmd.Command]:
         """The task ends well; a map task's output is on its executor's node."""
         self.tasks.pop(task.task_id, None)
-        return self.send(ev.TaskSucceeded(task.task_id, self.status_of(task)))
+        return self.send(ev.TaskSucceeded(task.task_id, self.status_of(task, fingerprint)))
 
-    def status_of(self, task: cmd.LaunchTask) -> MapStatus | None:
+    def status_of(self, task: cmd.LaunchTask, fingerprint: int = 0) -> MapStatus | None:
         """What a map task would report; None for a result task."""
         if task.shuffle_id is None:
             return None
         node = self._nodes.get(task.executor_id, NodeId("gone"))
-        return MapStatus(node, task.executor_id, task.attempt, b"\x40\x40", 1000)
+        return MapStatus(
+            node, task.executor_id, task.attempt, b"\x40\x40", 1000, False, fingerprint
+        )
 
     @property
     def _nodes(self) -> dict[ExecutorId, NodeId]:

@@ -273,6 +273,9 @@ class _ContextBase:
     def _unpersist(self, rdd: RDD[Any], blocking: bool) -> None:
         self._engine.unpersist(rdd._node, blocking)
 
+    def _replanned(self) -> None:
+        self._engine.replanned()
+
     def _exists(self, point: Point) -> bool:
         return self._engine.driver.exists(point)
 

@@ -67,6 +67,12 @@ def _explain_stage(root: Node, exists: Exists, lines: list[str]) -> Iterator[Exc
         else:
             _flush(run, lines)
             yield from _explain_input(node, exists, lines)
+        if node.info.is_indeterminate and not _is_read(node, exists):
+            _flush(run, lines)
+            lines.append(
+                f"  RDD[{node.id}] may differ when it is computed again: after a loss, all "
+                "that was made of it is computed again, or the job fails"
+            )
         if node.is_persisted and not _is_read(node, exists):
             _flush(run, lines)
             lines.append(

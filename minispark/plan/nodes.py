@@ -56,6 +56,8 @@ class NodeInfo:
     #: The method's name, as `toDebugString` prints it.
     scope: str = ""
     is_barrier: bool = False
+    #: The user says that a partition computed again may have other records.
+    is_indeterminate: bool = False
     resource_profile: Any = None
 
 

@@ -52,7 +52,7 @@ class StageSpec:
     blocks: tuple[tuple[BlockKey, ...], ...] = ()
     #: What the user sees: the method and line that made the stage.
     name: str = ""
-    #: The output may differ when a task runs again (unseeded random source).
+    #: The user says that the records may differ when a task runs again.
     is_indeterminate: bool = False
     #: All tasks must run at the same time.
     is_barrier: bool = False
@@ -77,6 +77,8 @@ class JobSpec:
     pool: str = "default"
     #: The action and the line of the user's program.
     call_site: str = ""
+    #: Other partitions of the same action were delivered before.
+    is_continuation: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,6 +271,20 @@ def _reads(nodes: list[Node], start: Node, through_start: bool) -> tuple[Point, 
     return tuple(points)
 
 
+def _is_indeterminate(node: Node) -> bool:
+    """Whether the user said so of the node, or of a step that runs with it."""
+    if node.is_checkpointed:
+        return False
+    if isinstance(node, MapPartitions):
+        assert node.info.captured is not None
+        base, current = node.info.captured.base, node
+        while current.parent is not base and not current.info.is_indeterminate:
+            assert isinstance(current.parent, MapPartitions)
+            current = current.parent
+        return current.info.is_indeterminate
+    return node.info.is_indeterminate
+
+
 def _build(root: Node, exchange: Exchange | None) -> StagePlan:
     nodes = _topological(root)
     builder = _Builder()
@@ -286,6 +300,7 @@ def _build(root: Node, exchange: Exchange | None) -> StagePlan:
             tuple(_cached_blocks(root, i) for i in range(root.num_partitions)) if persisted else ()
         ),
         name=root.info.call_site,
+        is_indeterminate=any(map(_is_indeterminate, nodes)),
         is_barrier=any(n.info.is_barrier for n in nodes),
     )
     output = (

@@ -1,6 +1,8 @@
 """Random parts of an RDD: narrow steps that draw PySpark's own numbers.
 
-The drawing is in `minispark.kernels.sampling`.
+The drawing is in `minispark.kernels.sampling`. Its seeds are drawn once, in the
+driver, so a partition that is computed again is the same; what a user's own
+functions draw is not, and `setIndeterminate` is how the engine learns of it.
 """
 
 from __future__ import annotations
@@ -79,3 +81,23 @@ class _SampleOps(_NarrowOps[T_co]):
             arguments.fraction(f"fractions[{key!r}]", fraction)
         sampler = sampling.stratified_sampler(withReplacement, fractions, seed)
         return self._step(steps.Partitions(sampler), True)
+
+    def setIndeterminate(self: _SampleOps[T]) -> RDD[T]:
+        """Says that a partition computed a second time may have other records.
+
+        Narrow. Returns this RDD. For functions that draw unseeded random numbers, ask
+        the clock or a changing service. When an output of a shuffle behind it is lost,
+        everything made of that shuffle is computed again, instead of the lost part
+        alone; where results were delivered already, the job fails. Never are records
+        of two runs mixed. A checkpoint ends it. PySpark has no such method.
+
+        Examples
+        --------
+        >>> import random
+        >>> drawn = sc.parallelize(range(100), 4).map(lambda x: (random.random(), x))
+        >>> drawn.setIndeterminate().sortByKey().count()
+        100
+        """
+        self._node.info.is_indeterminate = True
+        self.ctx._replanned()
+        return self._handle()

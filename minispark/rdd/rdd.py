@@ -25,7 +25,7 @@ class RDD(_OutputOps[T_co]):
         `union` `zip` `zipWithIndex` `zipWithUniqueId` `cartesian` `intersection`
         `subtract`
     Random parts
-        `sample` `sampleByKey` `randomSplit` `takeSample`
+        `sample` `sampleByKey` `randomSplit` `takeSample` `setIndeterminate`
     Partitions
         `getNumPartitions` `partitioner` `coalesce` `repartition` `partitionBy`
         `repartitionAndSortWithinPartitions`

@@ -190,7 +190,7 @@ class Driver:
         """See `MemberEvents`."""
         events: list[e.Event] = []
         if report.updates:
-            events.append(e.BlocksUpdated(executor_id, report.updates))
+            events.append(e.BlocksUpdated(executor_id, report.updates, report.task_id))
         events.append(event_of(report))
         with self._lock:
             if report.kind == "ok":

@@ -238,7 +238,7 @@ class Engine:
             self.files.remove_prefix(block_prefix(node.id))
 
     def replanned(self) -> None:
-        """What is persisted or checkpointed changed: plans are made anew."""
+        """What plans are made of, beside their nodes, changed: they are made anew."""
         with self._plan_lock:
             self.plan_version += 1
 

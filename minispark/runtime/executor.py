@@ -184,7 +184,7 @@ class Executor:
         result: bytes | ResultFile | None = None
         if output is not None:
             partition, aggregator = cloudpickle.loads(output.captured)
-            sizes, total = write_map_output(
+            written = write_map_output(
                 records,
                 shuffle_id=output.shuffle_id,
                 map_id=spec.partition,
@@ -197,7 +197,14 @@ class Executor:
                 memory=self.memory,
                 task_id=spec.task_id,
             )
-            status = MapStatus(self.node.node_id, self.executor_id, spec.attempt, sizes, total)
+            status = MapStatus(
+                self.node.node_id,
+                self.executor_id,
+                spec.attempt,
+                written.sizes,
+                written.total_bytes,
+                fingerprint=written.fingerprint,
+            )
         else:
             assert code.result is not None
             value = cloudpickle.loads(code.result)(spec.partition, records)

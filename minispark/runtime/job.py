@@ -47,7 +47,7 @@ class JobRun:
     def again(self, job_id: JobId, indexes: Sequence[int]) -> JobRun:
         """A job for some of the partitions, whose results were lost."""
         partitions = tuple(self.spec.partitions[index] for index in indexes)
-        spec = replace(self.spec, job_id=job_id, partitions=partitions)
+        spec = replace(self.spec, job_id=job_id, partitions=partitions, is_continuation=True)
         run = JobRun(spec, self.graph, self.result, self.properties, self.version)
         run.is_repeat = True
         return run

@@ -38,6 +38,8 @@ class BlockTracker:
         self._rdds: dict[RddId, dict[int, _Block]] = {}
         #: Grows with every block that lost its last holder.
         self.num_losses = 0
+        #: Per RDD: as of when its oldest block's input was (`MapOutputs.num_clears`).
+        self._as_of: dict[RddId, int] = {}
         self._by_executor: dict[ExecutorId, dict[BlockKey, None]] = {}
         self._by_node: dict[NodeId, dict[BlockKey, None]] = {}
 
@@ -54,13 +56,29 @@ class BlockTracker:
         """How many partitions of the RDD have a block somewhere."""
         return len(self._rdds.get(rdd_id, ()))
 
+    def as_of(self, rdd_id: RddId) -> int | None:
+        """As of when the input of the RDD's oldest block was; None without blocks."""
+        return self._as_of.get(rdd_id) if rdd_id in self._rdds else None
+
     def update(
-        self, executor_id: ExecutorId, node_id: NodeId, updates: Iterable[BlockUpdate]
+        self,
+        executor_id: ExecutorId,
+        node_id: NodeId,
+        updates: Iterable[BlockUpdate],
+        as_of: int | None = 0,
     ) -> bool:
-        """Takes an executor's report; True when a block has no holder any more."""
+        """Takes an executor's report; True when a block has no holder any more.
+
+        `as_of` is the age of what the blocks were made of; None when nothing was made.
+        """
         lost = False
         for change in updates:
             rdd_id, partition = change.block
+            if change.in_memory or change.on_disk:
+                before = self.as_of(rdd_id)
+                if before is None or as_of is not None:
+                    now = as_of or 0
+                    self._as_of[rdd_id] = now if before is None else min(before, now)
             partitions = self._rdds.setdefault(rdd_id, {})
             entry = partitions.setdefault(partition, _Block())
             mine = self._by_executor.setdefault(executor_id, {})
@@ -99,6 +117,7 @@ class BlockTracker:
     def forget(self, rdd_id: RddId) -> None:
         """Removes every block of an RDD."""
         self.num_losses += 1
+        self._as_of.pop(rdd_id, None)
         for partition, entry in self._rdds.pop(rdd_id, {}).items():
             for executor_id in entry.executors:
                 self._by_executor[executor_id].pop((rdd_id, partition), None)
@@ -114,10 +133,12 @@ class BlockTracker:
         del partitions[block[1]]
         if not partitions:
             del self._rdds[block[0]]
+            self._as_of.pop(block[0], None)
         return True
 
     def validate(self) -> None:
         """Raises AssertionError when the two views of the table differ."""
+        assert self._as_of.keys() == self._rdds.keys(), "blocks of unknown age"
         for rdd_id, partitions in self._rdds.items():
             assert partitions, f"RDD {rdd_id} has an empty entry"
             for partition, entry in partitions.items():

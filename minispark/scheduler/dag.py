@@ -52,7 +52,9 @@ that end so abort. Whoever notices a loss first (task, node, evicted block),
 stages with tasks still to launch wait for their inputs again; those whose
 tasks all run do not, for they may not need them any more. An *indeterminate*
 map stage that has to run again after somebody may have read it takes with it
-all that was made of its output; where results were delivered the job fails.
+all that was made of its output; where results were delivered, or persisted
+blocks are of the earlier run, the job fails. It is indeterminate when the user
+says so, or from the moment a map's `fingerprint` differs when it runs again.
 A *barrier* stage keeps its successes back until all its tasks succeeded, so
 that starting all over needs no undoing. Waiting for executors is bounded.
 

@@ -68,6 +68,8 @@ class BlocksUpdated(Event):
 
     executor_id: ExecutorId
     updates: tuple[BlockUpdate, ...]
+    #: The task that did it; None when it is not one task's doing.
+    task_id: TaskId | None = None
 
 
 @dataclass(frozen=True, slots=True)

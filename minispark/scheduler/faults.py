@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from minispark.ids import ExecutorId, NodeId, ShuffleId, TaskId
 from minispark.scheduler import events as ev
+from minispark.scheduler import rollback
 from minispark.scheduler.commands import AcceptResult, DiscardResult, Failure
 from minispark.scheduler.lifecycle import Lifecycle
 from minispark.scheduler.model import MapStatus
@@ -52,15 +53,20 @@ class Faults:
             loser = tasks.running[attempt.index]
             state.cancel(loser, "another attempt of the task was faster", now)
         tasks.succeeded(attempt.index, now - attempt.started_s)
+        ended = [(attempt, event.status)]
         if stage.spec.is_barrier:
-            stage.held.append((attempt, event.status))
+            stage.held += ended
             if len(stage.held) < len(stage.partitions):
                 return
-            held, stage.held = stage.held, []
-            for earlier, status in held:
-                self._accept(earlier, status, now)
+            ended, stage.held = stage.held, []
+        if self._is_other_run(stage, ended):
+            for earlier, _ in ended:
+                state.out.append(DiscardResult(earlier.id))
+            again = rollback.roll_back(self.lifecycle, stage, now)
+            self.lifecycle.pursue([stage, *again], now)
             return
-        self._accept(attempt, event.status, now)
+        for earlier, status in ended:
+            self._accept(earlier, status, now)
 
     def _accept(self, attempt: TaskAttempt, status: MapStatus | None, now: float) -> None:
         state = self.state
@@ -79,6 +85,19 @@ class Faults:
         state.out.append(AcceptResult(attempt.id, stage.owner.id, None, not first))
         if state.map_outputs.is_complete(shuffle_id):
             self.lifecycle.map_stage_done(stage, now)
+
+    def _is_other_run(
+        self, stage: Stage, ended: list[tuple[TaskAttempt, MapStatus | None]]
+    ) -> bool:
+        """Whether an output differs from the lost one, which somebody may have read."""
+        outputs = self.state.map_outputs
+        shuffle_id = stage.spec.shuffle_id
+        differs = [
+            outputs.is_other_run(shuffle_id, attempt.index, status)
+            for attempt, status in ended
+            if shuffle_id is not None and status is not None
+        ]
+        return any(differs) and shuffle_id is not None and outputs.was_complete(shuffle_id)
 
     # -- failures of tasks ----------------------------------------------------
 
@@ -307,5 +326,11 @@ class Faults:
         executor = self.state.executors.by_id.get(event.executor_id)
         if executor is None:
             return  # from the dead
-        if self.state.blocks.update(executor.id, executor.node_id, event.updates):
+        as_of: int | None = None
+        if event.task_id is not None:
+            attempt = self.state.tasks.get(event.task_id)
+            as_of = attempt.reads_as_of if attempt is not None else 0
+        if self.state.blocks.update(executor.id, executor.node_id, event.updates, as_of):
             self.lifecycle.recheck(now)
+        if as_of is not None and as_of < self.state.map_outputs.num_clears:
+            rollback.end_mixed_jobs(self.lifecycle, now)

@@ -42,7 +42,7 @@ class Lifecycle:
         state = self.state
         if spec.job_id in state.jobs:
             raise ValueError(f"job {spec.job_id} was submitted twice")
-        refusal = self._refusal()
+        refusal = self._refusal() or rollback.mixture(state, spec)
         if refusal is not None:
             state.emit(FailJob(spec.job_id, refusal))
             return

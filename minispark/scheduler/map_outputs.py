@@ -38,6 +38,12 @@ class ShuffleOutputs:
     #: All outputs were there at some time since the last `clear`: somebody
     #: may have read them.
     was_complete: bool = field(default=False)
+    #: Fingerprints of the outputs of this run of the stage, lost or not; 0: unknown.
+    prints: array[int] = field(default_factory=lambda: array("I"))
+    #: A map that ran again gave other records: its stage is indeterminate.
+    is_unsteady: bool = False
+    #: The count of `MapOutputs.num_clears` when this run of the stage began.
+    cleared_at: int = 0
 
 
 class MapOutputs:
@@ -47,6 +53,8 @@ class MapOutputs:
         self._shuffles: dict[ShuffleId, ShuffleOutputs] = {}
         #: Grows with every output lost: whoever noted what was complete looks again.
         self.num_losses = 0
+        #: Grows with every shuffle that is rolled back.
+        self.num_clears = 0
 
     def declare(
         self, shuffle_id: ShuffleId, num_maps: int, parents: tuple[ShuffleId, ...] = ()
@@ -60,6 +68,7 @@ class MapOutputs:
                 bytearray(num_maps),
                 parents,
                 was_complete=num_maps == 0,
+                prints=array("I", bytes(4 * num_maps)),
             )
 
     def __contains__(self, shuffle_id: object) -> bool:
@@ -121,6 +130,8 @@ class MapOutputs:
         outputs = self._shuffles[shuffle_id]
         assert outputs.statuses[map_id] is None, "a map output would be replaced"
         outputs.statuses[map_id] = status
+        if status.fingerprint:
+            outputs.prints[map_id] = status.fingerprint
         outputs.num_registered += 1
         outputs.version += 1
         if outputs.num_registered == outputs.num_maps:
@@ -128,6 +139,27 @@ class MapOutputs:
         first = not outputs.counted[map_id]
         outputs.counted[map_id] = 1
         return first
+
+    def is_other_run(self, shuffle_id: ShuffleId, map_id: int, status: MapStatus) -> bool:
+        """Whether the output surely differs from the one that was lost.
+
+        The stage is taken for indeterminate from then on.
+        """
+        outputs = self._shuffles[shuffle_id]
+        before = outputs.prints[map_id]
+        differs = bool(before and status.fingerprint and before != status.fingerprint)
+        outputs.is_unsteady |= differs
+        return differs
+
+    def is_unsteady(self, shuffle_id: ShuffleId) -> bool:
+        """Whether a map was seen to give other records when it ran again."""
+        outputs = self._shuffles.get(shuffle_id)
+        return outputs is not None and outputs.is_unsteady
+
+    def cleared_at(self, shuffle_id: ShuffleId) -> int:
+        """When the present run of the stage began, on the clock of `num_clears`."""
+        outputs = self._shuffles.get(shuffle_id)
+        return outputs.cleared_at if outputs else 0
 
     def unregister(self, shuffle_id: ShuffleId, map_id: int, attempt: int) -> bool:
         """Forgets exactly this output; False when it is not (any more) registered."""
@@ -146,7 +178,15 @@ class MapOutputs:
         for map_id, status in enumerate(outputs.statuses):
             if status is not None:
                 self._clear(outputs, map_id)
-        outputs.was_complete = False
+
+    def roll_back(self, shuffle_id: ShuffleId) -> None:
+        """Forgets all outputs of a shuffle, and what they were like."""
+        self.clear(shuffle_id)
+        outputs = self._shuffles[shuffle_id]
+        outputs.was_complete = outputs.num_maps == 0
+        outputs.prints = array("I", bytes(4 * outputs.num_maps))
+        self.num_clears += 1
+        outputs.cleared_at = self.num_clears
 
     def lose_node(self, node_id: NodeId) -> list[tuple[ShuffleId, int]]:
         """Forgets every output on the node and returns which those were."""

@@ -23,6 +23,9 @@ class MapStatus:
     total_bytes: int
     #: Whether losing the executor (not the node) loses the output.
     in_executor: bool = False
+    #: The same for every run of a task that always gives the same records: a
+    #: checksum of how many records each block has. 0 where that is not known.
+    fingerprint: int = 0
 
 
 @dataclass(frozen=True, slots=True)

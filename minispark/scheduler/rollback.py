@@ -3,16 +3,21 @@
 A stage whose records may differ from run to run (unseeded random before a
 shuffle) must not mix outputs of two runs, and neither must anything made of
 them. When such a stage has to run again after somebody may have read it, its
-whole output and all that descends from it is forgotten. Must not know: why the
-output was lost. Blocks of persisted RDDs are kept, as Spark keeps them: a
-block is a record of one run, and persisting is the way to pin one.
+whole output and all that descends from it is forgotten. A stage is such a one
+when the user says so, or when a map that ran again was seen to give other
+records. Must not know: why the output was lost.
+
+What cannot be forgotten ends the job instead: results that were delivered, and
+blocks of persisted RDDs that were made of the earlier run and would be mixed
+with partitions made of the next.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minispark.ids import StageId
+from minispark.ids import RddId, StageId
+from minispark.plan.spec import JobSpec, Point, RddPoint, StageSpec
 from minispark.scheduler.commands import Failure
 from minispark.scheduler.stage import Running, Stage
 from minispark.scheduler.state import SchedulerState
@@ -24,10 +29,11 @@ if TYPE_CHECKING:
 def has_readers(state: SchedulerState, stage: Stage) -> bool:
     """Whether running only the missing tasks would mix two different outputs."""
     shuffle_id = stage.shuffle_id
+    outputs = state.map_outputs
     return (
-        stage.spec.is_indeterminate
-        and shuffle_id is not None
-        and state.map_outputs.was_complete(shuffle_id)
+        shuffle_id is not None
+        and (stage.spec.is_indeterminate or outputs.is_unsteady(shuffle_id))
+        and outputs.was_complete(shuffle_id)
     )
 
 
@@ -44,17 +50,18 @@ def roll_back(lifecycle: Lifecycle, stage: Stage, now: float) -> list[Stage]:
     for job in list(state.jobs.values()):
         final = job.stages[StageId(job.first_stage_id + len(job.spec.stages))]
         if not stale.isdisjoint(final.shuffles):
-            if final.num_done:
+            if final.num_done or job.spec.is_continuation:
                 lifecycle.fail(job, _cannot_roll_back(stage), now)
                 continue
             readers[final.id] = final
     for shuffle_id in stale:
         if shuffle_id not in state.map_outputs:
             continue  # only the jobs that just failed kept it
-        state.map_outputs.clear(shuffle_id)
+        state.map_outputs.roll_back(shuffle_id)
         reader = state.by_shuffle.get(shuffle_id)
         if reader is not None:
             readers[reader.id] = reader
+    end_mixed_jobs(lifecycle, now)
     again = []
     for reader in readers.values():
         if state.stages.get(reader.id) is reader:
@@ -62,6 +69,49 @@ def roll_back(lifecycle: Lifecycle, stage: Stage, now: float) -> list[Stage]:
             if reader is not stage and isinstance(reader.state, Running):
                 again.append(reader)
     return again
+
+
+def end_mixed_jobs(lifecycle: Lifecycle, now: float) -> None:
+    """Ends the jobs that would read persisted blocks of an earlier run."""
+    for job in list(lifecycle.state.jobs.values()):
+        refusal = mixture(lifecycle.state, job.spec)
+        if refusal is not None:
+            lifecycle.fail(job, refusal, now)
+
+
+def mixture(state: SchedulerState, spec: JobSpec) -> Failure | None:
+    """Why a job could mix two runs of an indeterminate stage; None when it cannot."""
+    if not state.map_outputs.num_clears:
+        return None
+    for stage in (*spec.stages, spec.final):
+        for rdd_id in stage.behind:
+            as_of = state.blocks.as_of(rdd_id)
+            if as_of is not None and as_of < _input_began(state, stage, rdd_id):
+                return Failure(
+                    "fetch",
+                    f"partitions of the persisted RDD {rdd_id} were made of an indeterminate "
+                    "stage whose output was lost and has to be computed again, perhaps with "
+                    "other records; unpersist the RDD and run the action again",
+                    stage_name=stage.name,
+                )
+    return None
+
+
+def _input_began(state: SchedulerState, stage: StageSpec, rdd_id: RddId) -> int:
+    """When the latest run of what a persisted RDD is made of began."""
+    latest = 0
+    stack: list[Point] = list(stage.behind[rdd_id])
+    seen: set[Point] = set()
+    while stack:
+        point = stack.pop()
+        if point in seen:
+            continue
+        seen.add(point)
+        if isinstance(point, RddPoint):
+            stack.extend(stage.behind.get(point.rdd_id, ()))
+        else:
+            latest = max(latest, state.map_outputs.cleared_at(point.shuffle_id))
+    return latest
 
 
 def _cannot_roll_back(stage: Stage) -> Failure:

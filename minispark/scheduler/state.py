@@ -113,6 +113,7 @@ class SchedulerState:
         attempt = TaskAttempt(
             task_id, stage, index, number, stage.attempt, executor, copy, now, queued
         )
+        attempt.reads_as_of = self.map_outputs.num_clears
         if copy:
             stage.tasks.copies[index] = attempt
         else:

@@ -50,6 +50,8 @@ class TaskAttempt:
     is_queued: bool
     #: Nobody wants it any more; only its core is still accounted for.
     is_cancelled: bool = False
+    #: `MapOutputs.num_clears` when it was sent: what it reads is not newer.
+    reads_as_of: int = 0
 
 
 @dataclass(slots=True, eq=False)

@@ -8,9 +8,11 @@ same contents as the lost one.
 
 from __future__ import annotations
 
+import zlib
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
 from minispark.plan.nodes import Aggregator
@@ -34,6 +36,17 @@ _BATCH = 8192
 _BATCH_BYTES = 1 << 22
 
 
+class Written(NamedTuple):
+    """What the driver is told of a map output."""
+
+    #: One byte per block (`format.encode_size`).
+    sizes: bytes
+    #: The bytes of all blocks.
+    total_bytes: int
+    #: See `MapStatus.fingerprint`.
+    fingerprint: int
+
+
 def write_map_output(
     records: Iterator[Any],
     *,
@@ -47,17 +60,12 @@ def write_map_output(
     files: NodeFiles,
     memory: MemoryManager,
     task_id: int,
-) -> tuple[bytes, int]:
-    """Writes the output of one map task; gives its blocks' sizes.
+) -> Written:
+    """Writes the output of one map task; says what it is like.
 
     `partition(key) % num_reducers` is the block of a key. With
     `map_side_combine` a block holds `(key, combiner)`, a key possibly more
     than once; without, the pairs as they came.
-
-    Returns
-    -------
-    tuple of bytes and int
-        One byte per block (`format.encode_size`), and the bytes of all blocks.
 
     Raises
     ------
@@ -90,9 +98,14 @@ class _MapOutput:
         self.num_bytes = 0
         self._spill: SpillFile | None = None
         self._ranges: list[list[SpillRange]] = [[] for _ in range(num_reducers)]
+        #: Records per block.
+        self._counts = array("Q", bytes(8 * num_reducers))
+        #: Whether the counts may depend on when memory was short.
+        self.is_cut_by_memory = False
 
     def add(self, reduce_id: int, keys: list[Any], values: list[Any]) -> None:
         """Appends pairs to a block."""
+        self._counts[reduce_id] += len(keys)
         position, step = 0, min(FRAME_RECORDS, max(32, len(keys)))
         frames = self._frames[reduce_id]
         while position < len(keys):
@@ -117,11 +130,14 @@ class _MapOutput:
                 frames.clear()
         self.num_bytes = 0
 
-    def finish(self, name: str) -> tuple[bytes, int]:
+    def finish(self, name: str) -> Written:
         """Writes the file: each block's spilled frames, then those in memory."""
         layout = BlockLayout()
         self._files.write_atomic(name, self._chunks(layout))
-        return bytes(map(encode_size, layout.lengths)), sum(layout.lengths)
+        # Nothing that may differ where the records do not: no bytes, no sizes.
+        fingerprint = 0 if self.is_cut_by_memory else zlib.crc32(self._counts) or 1
+        sizes = bytes(map(encode_size, layout.lengths))
+        return Written(sizes, sum(layout.lengths), fingerprint)
 
     def _chunks(self, layout: BlockLayout) -> Iterator[bytes | memoryview]:
         for reduce_id in range(self.num_reducers):
@@ -186,6 +202,7 @@ def _write_combined(
         if not fits:
             _flush_table(table, output, partition, is_group)
             output.spill()
+            output.is_cut_by_memory = True  # keys come once per table
             table = {}
             gauge.reset()
     _flush_table(table, output, partition, is_group)

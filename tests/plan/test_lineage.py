@@ -29,6 +29,7 @@ from minispark.plan.nodes import (
 )
 from minispark.plan.partitioner import Partitioner
 from minispark.plan.spec import RddPoint, ShufflePoint
+from minispark.plan.stages import build_stages
 from minispark.storagelevel import StorageLevel
 
 SUM = Aggregator(identity, operator.add, operator.add)
@@ -233,3 +234,34 @@ def test_explain_captures_no_function(plan: Plan) -> None:
     node = plan.map(plan.source(1))
     explain(node)
     assert node.info.captured is None
+
+
+# -- indeterminate stages --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("marked", ["source", "inner step", "last step", "nothing"])
+def test_a_stage_is_indeterminate_when_any_of_its_steps_is(plan: Plan, marked: str) -> None:
+    source = plan.source(2)
+    first = plan.map(source)
+    last = plan.map(plan.map(first))
+    {"source": source, "inner step": first, "last step": last}.get(
+        marked, plan.source(1)
+    ).info.is_indeterminate = True
+    sums = plan.sums(last, 3)
+    graph = build_stages(plan.map(sums))
+    assert [stage.spec.is_indeterminate for stage in graph.stages] == [marked != "nothing"]
+    assert not graph.final.spec.is_indeterminate, "what it reads is kept in files"
+
+
+def test_a_checkpoint_makes_a_stage_determinate(plan: Plan) -> None:
+    node = plan.map(plan.source(2))
+    node.info.is_indeterminate = True
+    node.info.checkpoint = CheckpointData("/somewhere", done=True)
+    graph = build_stages(plan.sums(plan.map(node), 2))
+    assert not graph.stages[0].spec.is_indeterminate
+
+
+def test_explain_says_what_may_differ(plan: Plan) -> None:
+    node = plan.map(plan.source(2))
+    node.info.is_indeterminate = True
+    assert f"RDD[{node.id}] may differ when it is computed again" in explain(node, exists())

@@ -172,13 +172,13 @@ SCENARIOS: dict[int, tuple[str, tuple[str, ...]]] = {
     32: (
         "indeterminate map stage retried: everything again, or abort",
         (
-            "test_task_failures.test_indeterminate_stage_runs_again_whole_with_all_made_of_it",
-            "test_task_failures.test_indeterminate_stage_lost_after_results_were_delivered_aborts",
+            "test_indeterminate.test_indeterminate_stage_runs_again_whole_with_all_made_of_it",
+            "test_indeterminate.test_indeterminate_stage_lost_after_results_were_delivered_aborts",
         ),
     ),
     33: (
         "completion of a rolled-back attempt",
-        ("test_task_failures.test_indeterminate_stage_runs_again_whole_with_all_made_of_it",),
+        ("test_indeterminate.test_indeterminate_stage_runs_again_whole_with_all_made_of_it",),
     ),
     34: (
         "one attempt per partition commits; its failure frees the right; old attempts do not",

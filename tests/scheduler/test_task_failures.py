@@ -1,8 +1,8 @@
-"""Incidents: tasks that fail, and stages whose output differs from run to run."""
+"""Incidents: tasks that fail."""
 
 from __future__ import annotations
 
-from minispark.ids import JobId, ShuffleId
+from minispark.ids import JobId
 from minispark.scheduler import commands as cmd
 from minispark.scheduler.dag import SchedulerConfig
 from minispark.testing import FakeBackend, map_stage, result_job
@@ -76,55 +76,6 @@ def test_kill_that_nobody_asked_for_runs_the_task_again() -> None:
     backend.kill(backend.task(0))
     backend.run_all()
     assert backend.finished == [0]
-
-
-# -- indeterminate stages -------------------------------------------------------
-
-
-def indeterminate() -> FakeBackend:
-    backend = FakeBackend(executors=4, nodes=2)
-    stages = [map_stage(0, 4, is_indeterminate=True), map_stage(1, 4, [0])]
-    backend.submit(result_job(0, 4, [1], stages))
-    while backend.partitions(0):
-        backend.succeed(backend.task(backend.partitions(0)[0], 0))
-    return backend
-
-
-def test_indeterminate_stage_runs_again_whole_with_all_made_of_it() -> None:
-    backend = indeterminate()
-    stale = backend.task(2, 1)
-    backend.succeed(backend.task(0, 1))
-    backend.fetch_fail(backend.task(1, 1), 0, [3])
-    backend.advance(0.1)
-    assert backend.scheduler.map_outputs.locations(ShuffleId(1)) == []
-    assert stale.task_id in {c.task_id for c in backend.commands(cmd.CancelTask)}
-    # Completion of a rolled-back attempt is ignored.
-    assert backend.succeed(stale)[0] == cmd.DiscardResult(stale.task_id)
-    backend.run_all()
-    assert backend.finished == [0]
-    again = sorted(t.partition for t in backend.launched if t.shuffle_id == 0 and t.attempt == 1)
-    assert again == [0, 1, 2, 3]
-
-
-def test_indeterminate_stage_lost_after_results_were_delivered_aborts() -> None:
-    backend = FakeBackend(executors=2)
-    backend.submit(result_job(0, 2, [0], [map_stage(0, 2, is_indeterminate=True)]))
-    backend.succeed_all()
-    backend.succeed(backend.task(0))
-    backend.fetch_fail(backend.task(1), 0, [0])
-    backend.advance(0.1)
-    assert backend.failed[JobId(0)].kind == "fetch"
-    assert "indeterminate" in backend.failed[JobId(0)].message
-    backend.assert_done()
-
-
-def test_indeterminate_stage_that_nobody_read_yet_just_goes_on() -> None:
-    backend = FakeBackend(executors=4, nodes=2)
-    backend.submit(result_job(0, 1, [0], [map_stage(0, 4, is_indeterminate=True)]))
-    backend.succeed(backend.task(0, 0))
-    backend.lose_node("n0")
-    backend.run_all()
-    assert sorted(t.partition for t in backend.launched if t.shuffle_id == 0) == [0, 0, 1, 2, 2, 3]
 
 
 def test_task_failures_and_lost_inputs_are_counted_apart() -> None:

@@ -27,6 +27,8 @@ from minispark.shuffle.format import (
 from minispark.shuffle.merge import merge_records
 from minispark.shuffle.reader import FetchFailedError, LocalFetcher, MapLocation, read_blocks
 from minispark.shuffle.writer import write_map_output
+from minispark.storage.files import NodeFiles
+from minispark.storage.memory import MemoryManager
 
 ADD = Aggregator(lambda x: x, operator.add, operator.add)
 GROUP = Aggregator(lambda x: [x], lambda a, x: [*a, x], lambda a, b: a + b, "group")
@@ -66,7 +68,7 @@ def some_pairs(count, keys=300):
 @pytest.mark.parametrize("count", [0, 1, 500, 20_000])
 def test_plain_pairs_keep_their_order(task, count):
     pairs = some_pairs(count)
-    sizes, total = output(pairs, task)
+    sizes, total, _ = output(pairs, task)
     for r in range(REDUCERS):
         assert block(task, r) == expected_block(pairs, r)
         assert (sizes[r] == 0) is (not expected_block(pairs, r))
@@ -88,6 +90,28 @@ def test_spilled_and_unspilled_blocks_hold_the_same_records(task):
         for k, v in expected_block(pairs, r):
             expected.setdefault(k, []).append(v)
         assert list(merged.items()) == list(expected.items())
+
+
+@pytest.mark.parametrize("how", [{}, {"aggregator": GROUP}], ids=["pairs", "groups"])
+def test_fingerprint_depends_on_the_records_alone(task, tmp_path, how):
+    pairs = some_pairs(20_000)
+    other = [*pairs[1:], ("one more", 0)]
+    roomy = {**task, "memory": MemoryManager(1 << 40), "files": NodeFiles(str(tmp_path / "other"))}
+    expected = output(pairs, roomy, **how).fingerprint
+    assert expected
+    # Equal records that are other objects may be pickled to other bytes.
+    copies = [
+        (str(k) if isinstance(k, str) else k, v) for k, v in pickle.loads(pickle.dumps(pairs))
+    ]
+    assert output(copies, task, **how).fingerprint == expected
+    assert output(other, task, **how).fingerprint != expected
+
+
+def test_fingerprint_is_unknown_where_memory_cut_the_combining(task, memory, tmp_path):
+    pairs = [(str(k), v) for k, v in some_pairs(20_000)]
+    how = {"aggregator": ADD, "map_side_combine": True}
+    roomy = {**task, "memory": MemoryManager(1 << 40), "files": NodeFiles(str(tmp_path / "other"))}
+    assert output(pairs, task, **how).fingerprint in (0, output(pairs, roomy, **how).fingerprint)
 
 
 @pytest.mark.parametrize("map_side_combine", [True, False])

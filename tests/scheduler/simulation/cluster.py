@@ -7,6 +7,7 @@ last it was told, which may be newer than its task or out of date.
 from __future__ import annotations
 
 import random
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from minispark.ids import ExecutorId, NodeId, RddId, ShuffleId
@@ -50,12 +51,14 @@ class Missing(Exception):
 class Cluster:
     """What executors and nodes hold."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, draws: Container[ShuffleId | None] = ()) -> None:
         self._rng = rng
+        #: The shuffles whose stages give something else with each run.
+        self._draws = draws
         self.boxes: dict[ExecutorId, Box] = {}
         self.files: dict[tuple[NodeId, ShuffleId, int, int], Value] = {}
         self.disk: dict[tuple[NodeId, RddId, int], Value] = {}
-        self._runs = 0
+        self.runs = 0
 
     def compute(self, out: Out, box: Box) -> tuple[Value, list[BlockUpdate]]:
         """What the task computes of what it finds; raises `Missing`."""
@@ -81,9 +84,9 @@ class Cluster:
             return value
 
         value = stage_value(spec, partition, read)
-        self._runs += 1
-        if spec.is_indeterminate:
-            drawn = (spec.shuffle_id, partition, self._runs)
+        self.runs += 1
+        if spec.shuffle_id in self._draws:
+            drawn = (spec.shuffle_id, partition, self.runs)
             value = Value(value.digest, value.drawn | {drawn})
         return value, updates
 

@@ -40,6 +40,9 @@ class Plans:
         self._cores = cores
         self._ids = 0
         self._has_random = seed % 4 == 3
+        #: Whether the scheduler is told which stages are random, or has to find out.
+        self.is_told = seed % 8 == 3
+        self.random: set[ShuffleId] = set()
         self._has_barrier = seed % 5 == 2
         #: What later jobs may build on.
         self.shuffles: dict[ShuffleId, StageSpec] = {}
@@ -61,18 +64,21 @@ class Plans:
         ]
         behind = {}
         blocks: tuple[tuple[tuple[RddId, int], ...], ...] = ()
-        if rng.random() < 0.4 and not self._has_random and n:
+        if rng.random() < (0.2 if self._has_random else 0.4) and n:
             rdd = RddPoint(RddId(self.new_id()), n)
             behind[rdd.rdd_id] = tuple(reads)
             reads = [rdd]
             blocks = tuple(((rdd.rdd_id, p),) for p in range(n))
+        is_random = self._has_random and rng.random() < 0.4
+        if is_random and shuffle is not None:
+            self.random.add(shuffle)
         return StageSpec(
             shuffle,
             n,
             tuple(reads),
             behind,
             blocks,
-            is_indeterminate=self._has_random and shuffle is not None and rng.random() < 0.4,
+            is_indeterminate=is_random and shuffle is not None and self.is_told,
             is_barrier=self._has_barrier and 0 < n <= BARRIER_SLOTS and rng.random() < 0.5,
             task_cpus=2 if self._cores == 2 and rng.random() < 0.1 else 1,
         )

@@ -28,7 +28,7 @@ class World:
         self.rng = rng = random.Random(seed)
         self.cores = rng.choice([1, 1, 2])
         self.plans = Plans(rng, seed, self.cores)
-        self.cluster = Cluster(rng)
+        self.cluster = Cluster(rng, self.plans.random)
         self.boxes = self.cluster.boxes
         self.faulty = True
         self.error_rate = rng.choice([0.02, 0.04, 0.2])
@@ -251,7 +251,7 @@ class World:
             self.send(ev.FetchFailed(task_id, lost.shuffle, lost.attempts, None, "gone"))
             return
         if updates:
-            self.send(ev.BlocksUpdated(name, tuple(updates)))
+            self.send(ev.BlocksUpdated(name, tuple(updates), task_id))
         self.send(self.success(out, name, box, value))
         assert self.answers.get(task_id, 0) <= 1, "a success was answered twice"
 
@@ -270,7 +270,9 @@ class World:
         if launch.shuffle_id is not None:
             key = (box.node, launch.shuffle_id, launch.partition, launch.attempt)
             self.cluster.files[key] = value
-            status = MapStatus(box.node, name, launch.attempt, b"\x50" * 3, 100)
+            is_random = launch.shuffle_id in self.plans.random and not self.plans.is_told
+            number = self.cluster.runs if is_random else launch.partition
+            status = MapStatus(box.node, name, launch.attempt, b"\x50" * 3, 100, False, number)
         return ev.TaskSucceeded(launch.task_id, status)
 
     # -- faults -----------------------------------------------------------------

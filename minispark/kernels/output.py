@@ -37,6 +37,7 @@ from minispark.kernels.text import decode
 __all__ = [
     "abort_job",
     "abort_part",
+    "begin_job",
     "commit_job",
     "commit_part",
     "prepare_output",
@@ -63,6 +64,16 @@ def prepare_output(path: str) -> str:
     return target
 
 
+def begin_job(target: str, token: str) -> None:
+    """Makes room for a job's files, on the driver, before its first task.
+
+    Only here: a task that outlives its job must not make anew what the end of
+    the job removed.
+    """
+    if target.startswith("/"):
+        os.makedirs(f"{_staging(target, token)}/{_COMMITTED}", exist_ok=True)
+
+
 def write_part(
     target: str,
     token: str,
@@ -84,7 +95,7 @@ def write_part(
     fs = filesystem_of(target)
     directory = _attempt_dir(target, token, partition, attempt)
     _refuse_late(target)
-    fs.make_dirs(directory)
+    _make_attempt_dir(target, token, directory)
     path = f"{directory}/{_part_name(partition, suffix)}"
     try:
         with disk_errors(uri(path)), fs.open_write(path) as raw:
@@ -114,9 +125,10 @@ def commit_part(target: str, token: str, partition: int, attempt: int, suffix: s
         try:
             _refuse_late(target)
         except OutputExistsError:
-            fs.remove_tree(_staging(target, token))
+            _remove_staging(target, token)
             raise
-        fs.make_dirs(committed)
+        if not target.startswith("/"):
+            fs.make_dirs(committed)
         fs.move(f"{directory}/{name}", f"{committed}/{name}")
     fs.remove_tree(directory)
 
@@ -154,7 +166,7 @@ def commit_job(target: str, token: str, num_partitions: int) -> None:
         except OSError as e:
             _refuse_existing(target)
             raise PySparkRuntimeError(f"Cannot create {target}: {e}") from e
-        fs.remove_tree(staging)
+        _remove_staging(target, token)
         return
     for f in files:
         fs.move(f.path, f"{target}/{f.name}")
@@ -165,7 +177,7 @@ def commit_job(target: str, token: str, num_partitions: int) -> None:
 def abort_job(target: str, token: str) -> None:
     """Removes everything that a job wrote and did not commit."""
     fs = filesystem_of(target)
-    fs.remove_tree(_staging(target, token))
+    _remove_staging(target, token)
     if target.startswith("/") or fs.status(target) is None:
         return
     rest = fs.listing(target)
@@ -213,6 +225,38 @@ def _staging(target: str, token: str) -> str:
 
 def _attempt_dir(target: str, token: str, partition: int, attempt: int) -> str:
     return f"{_staging(target, token)}/attempt-{partition:05}-{attempt}"
+
+
+def _make_attempt_dir(target: str, token: str, directory: str) -> None:
+    if not target.startswith("/"):
+        filesystem_of(target).make_dirs(directory)
+        return
+    try:
+        os.mkdir(directory)
+    except FileExistsError:
+        return
+    except FileNotFoundError as error:
+        staging = _staging(target, token)
+        raise PySparkRuntimeError(
+            f"{staging} is not there: the job that writes {uri(target)} is over, "
+            "or this node does not share the directory with the driver",
+            "OUTPUT_JOB_OVER",
+            {"path": target},
+        ) from error
+
+
+def _remove_staging(target: str, token: str) -> None:
+    """Removes what is not committed, also while cancelled tasks still write there."""
+    staging = _staging(target, token)
+    if target.startswith("/"):
+        gone = f"{staging}.removed"
+        try:
+            # Under another name nothing new can come into it.
+            os.rename(staging, gone)
+        except FileNotFoundError:
+            return
+        staging = gone
+    filesystem_of(target).remove_tree(staging)
 
 
 def _part_name(partition: int, suffix: str) -> str:

@@ -29,6 +29,7 @@ def everything(folder):
 
 
 def write(target, partition, attempt=0, data=b"x\n", token="job", **kw):
+    output.begin_job(target, token)
     return output.write_part(target, token, partition, attempt, [data], **kw)
 
 
@@ -46,6 +47,25 @@ def test_a_job_from_begin_to_end(tmp_path):
     ]
     assert (tmp_path / "deep/out/part-00001").read_bytes() == b"1\n"
     assert os.listdir(tmp_path / "deep") == ["out"]
+
+
+def test_a_task_that_outlives_its_job_leaves_nothing(tmp_path):
+    target = output.prepare_output(str(tmp_path / "out"))
+    write(target, 0)
+
+    def endless():
+        """The job is aborted while this task writes; then it starts a file anew."""
+        yield b"x\n"
+        output.abort_job(target, "job")
+        assert os.listdir(tmp_path) == []
+        yield b"y\n"
+
+    output.write_part(target, "job", 1, 0, endless())
+    with pytest.raises(FileNotFoundError):
+        output.commit_part(target, "job", 1, 0)
+    with pytest.raises(PySparkRuntimeError, match="job that writes .*out is over"):
+        output.write_part(target, "job", 2, 0, [b"z\n"])
+    assert os.listdir(tmp_path) == []
 
 
 def test_every_step_may_be_repeated(tmp_path):
@@ -120,6 +140,7 @@ def test_a_failing_record_leaves_no_file(tmp_path):
         raise RuntimeError("user's")
 
     target = output.prepare_output(str(tmp_path / "out"))
+    output.begin_job(target, "job")
     with pytest.raises(RuntimeError, match="user's"):
         output.write_part(target, "job", 0, 0, chunks())
     assert everything(tmp_path) == []

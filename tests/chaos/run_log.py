@@ -7,7 +7,17 @@ import signal
 import threading
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from minispark import TaskContext
+
+
+class Run(NamedTuple):
+    """One run of one partition."""
+
+    name: str
+    attempt: int
+    pid: int
 
 
 class RunLog:
@@ -31,8 +41,21 @@ class RunLog:
             return []
         return [tuple(line.split()) for line in Path(self.path).read_text().splitlines()]
 
-    def counts(self) -> Counter[str]:
-        """How often each first word was noted."""
+    def ran(self, stage: str, partition: int) -> None:
+        """Called in a task: this attempt of the partition runs, here."""
+        context = TaskContext.get()
+        assert context is not None
+        self.note(f"{stage}-{partition}", context.attemptNumber())
+
+    def runs(self, stage: str) -> list[Run]:
+        """What `ran` noted for a stage, oldest first."""
+        lines = [line for line in self.lines() if line[0].rpartition("-")[0] == stage]
+        return [Run(line[0], int(line[1]), int(line[2])) for line in lines]
+
+    def counts(self, stage: str | None = None) -> Counter[str]:
+        """How often each first word was noted; only those of `ran` for a stage."""
+        if stage is not None:
+            return Counter(run.name for run in self.runs(stage))
         return Counter(line[0] for line in self.lines())
 
     def pids(self) -> dict[str, int]:

@@ -16,6 +16,7 @@ from minispark.plan.nodes import Node
 from minispark.runtime.cluster_files import ClusterFiles
 from minispark.runtime.janitor import Janitor
 from minispark.runtime.messages import INLINE_BYTES, DriverBlock
+from minispark.storage.sealed import sealed, unsealed
 from minispark.storage.serializer import dump_value, load_value
 
 
@@ -69,12 +70,14 @@ class DriverData:
     def new_broadcast(self, value: Any) -> BroadcastId:
         """Writes a value to the driver's node."""
         bid = BroadcastId(next(self._broadcast_ids))
-        self._nodes.local.write_atomic(f"broadcast/{bid}", dump_value(value, by_value=True))
+        chunks = sealed(dump_value(value, by_value=True))
+        self._nodes.local.write_atomic(f"broadcast/{bid}", chunks)
         return bid
 
     def load_broadcast(self, bid: BroadcastId) -> Any:
         """See `BroadcastOwner`."""
-        return load_value(self._nodes.local.map_read(f"broadcast/{bid}"), copy=True)
+        data = self._nodes.local.map_read(f"broadcast/{bid}")
+        return load_value(unsealed(data, f"the file of Broadcast({bid})"), copy=True)
 
     def unpersist_broadcast(self, bid: BroadcastId, destroy: bool, blocking: bool) -> None:
         """See `BroadcastOwner`."""

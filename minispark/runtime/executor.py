@@ -35,7 +35,7 @@ from minispark.runtime.messages import (
     TaskReport,
     TaskSpec,
 )
-from minispark.runtime.node_reader import NodeReader
+from minispark.runtime.node_reader import NodeReader, read_verified
 from minispark.runtime.task_env import TaskRun
 from minispark.scheduler.model import MapStatus
 from minispark.shuffle.reader import FetchFailedError, MapLocation
@@ -43,6 +43,7 @@ from minispark.shuffle.writer import write_map_output
 from minispark.storage.blocks import BlockStore
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
+from minispark.storage.sealed import unsealed
 from minispark.storage.serializer import dump_value, load_value
 
 DRIVER_NODE = NodeId("driver")
@@ -64,13 +65,17 @@ class Broadcasts:
         with self._lock:
             if bid not in self._values:
                 try:
-                    data = self._reader.fetch_file(DRIVER_NODE, f"broadcast/{bid}")
+                    self._values[bid] = read_verified(
+                        self._reader,
+                        DRIVER_NODE,
+                        f"broadcast/{bid}",
+                        lambda data: load_value(unsealed(data, f"the file of Broadcast({bid})")),
+                    )
                 except FileNotFoundError as error:
                     raise PySparkRuntimeError(
                         f"Broadcast({bid}) was destroyed and cannot be read any more",
                         "BROADCAST_DESTROYED",
                     ) from error
-                self._values[bid] = load_value(data)
                 while len(self._values) > _MAX_BROADCASTS:
                     self._values.popitem(last=False)
             self._values.move_to_end(bid)

@@ -273,6 +273,10 @@ class Fetcher:
                 self._files.write_atomic(name, self._pieces(node_id, relpath))
             return self._files.map_read(name)
 
+    def forget_copy(self, node_id: NodeId, relpath: str) -> bool:
+        """Removes this node's copy of another node's file; False when it is no copy."""
+        return node_id != self._node_id and self._files.remove(local_copy_name(node_id, relpath))
+
     def store_file(self, node_id: NodeId, relpath: str, data: bytes | memoryview) -> None:
         """Puts a file onto another node: whole, or not at all."""
         self._request(node_id, ("store", relpath, len(data), zlib.crc32(data)), (memoryview(data),))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
+from minispark.errors import CorruptFileError
 from minispark.ids import NodeId, ShuffleId
 from minispark.runtime.boot import NodeInfo
 from minispark.shuffle.reader import LocalFetcher, MapLocation
 from minispark.storage.files import NodeFiles
+
+T = TypeVar("T")
 
 
 class NodeReader(Protocol):
@@ -22,8 +25,29 @@ class NodeReader(Protocol):
     def fetch_file(self, node_id: NodeId, relpath: str) -> memoryview:
         """A whole file of a node; copied to this node once if it is another's."""
 
+    def forget_copy(self, node_id: NodeId, relpath: str) -> bool:
+        """Removes this node's copy of another node's file; False when it is no copy."""
+
     def update_nodes(self, nodes: Sequence[NodeInfo]) -> None:
         """Learns the addresses of the nodes."""
+
+
+def read_verified(
+    reader: NodeReader, node_id: NodeId, relpath: str, read: Callable[[memoryview], T]
+) -> T:
+    """What `read` makes of a file; a damaged copy is brought again once.
+
+    Raises
+    ------
+    CorruptFileError
+        The node's own file is damaged.
+    """
+    try:
+        return read(reader.fetch_file(node_id, relpath))
+    except CorruptFileError:
+        if not reader.forget_copy(node_id, relpath):
+            raise
+    return read(reader.fetch_file(node_id, relpath))
 
 
 class SameNodeReader:
@@ -42,6 +66,10 @@ class SameNodeReader:
     def fetch_file(self, node_id: NodeId, relpath: str) -> memoryview:
         """See `NodeReader`."""
         return self._files.map_read(relpath)
+
+    def forget_copy(self, node_id: NodeId, relpath: str) -> bool:
+        """See `NodeReader`; there is only one node."""
+        return False
 
     def update_nodes(self, nodes: Sequence[NodeInfo]) -> None:
         """See `NodeReader`; there is only one node."""

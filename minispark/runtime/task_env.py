@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from minispark.errors import PySparkRuntimeError
+from minispark.errors import CorruptFileError, PySparkRuntimeError
 from minispark.ids import AccumulatorId, NodeId, RddId, ShuffleId
 from minispark.plan.pipeline import ReadShuffle, ShuffleSource
 from minispark.runtime.accumulators import Accumulator
 from minispark.runtime.barrier import BarrierTaskContext
 from minispark.runtime.messages import DriverBlock, StageCode, TaskSpec
+from minispark.runtime.node_reader import read_verified
 from minispark.runtime.task_context import TaskContext
 from minispark.shuffle.group import CoGrouper
 from minispark.shuffle.merge import merge_records
@@ -54,11 +55,14 @@ class TaskRun:
         split = self.spec.splits[op, partition]
         if not isinstance(split, DriverBlock):
             return split
-        data = self.executor.reader.fetch_file(_DRIVER, split.relpath)
-        part = data[split.offset : split.offset + split.length]
-        if len(part) != split.length or zlib.crc32(part) != split.crc:
-            raise PySparkRuntimeError(f"the driver's file {split.relpath} is damaged")
-        return part
+
+        def part(data: memoryview) -> memoryview:
+            found = data[split.offset : split.offset + split.length]
+            if len(found) != split.length or zlib.crc32(found) != split.crc:
+                raise CorruptFileError(f"the driver's file {split.relpath} is damaged")
+            return found
+
+        return read_verified(self.executor.reader, _DRIVER, split.relpath, part)
 
     def _records(self, shuffle_id: ShuffleId, num_maps: int, partition: int) -> Iterator[Any]:
         # A generator per frame, not per record.

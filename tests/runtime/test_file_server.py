@@ -10,16 +10,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from minispark.errors import PySparkRuntimeError, PySparkValueError
+from minispark.errors import CorruptFileError, PySparkRuntimeError, PySparkValueError
 from minispark.ids import NodeId, ShuffleId
 from minispark.runtime import fetch as fetch_module
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.fetch import Fetcher, local_copy_name
 from minispark.runtime.file_server import FileServer, parse_ports, ping, stats
 from minispark.runtime.file_wire import connect, receive_message, send_message
+from minispark.runtime.node_reader import read_verified
 from minispark.shuffle import format as shuffle_format
 from minispark.shuffle.reader import FetchFailedError, MapLocation
 from minispark.storage.files import NodeFiles
+from minispark.storage.sealed import sealed, unsealed
+from tests.chaos.damage import DAMAGES
 
 SECRET = b"s" * 32
 SHUFFLE = ShuffleId(7)
@@ -289,6 +292,27 @@ def test_a_file_is_copied_once_and_mapped(site: Site, monkeypatch: pytest.Monkey
     assert results == [data] * 4
     assert copies == ["broadcast/3"]
     assert site.files["here"].exists(local_copy_name(NodeId("a"), "broadcast/3"))
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_copy_is_brought_again(site: Site, how: str) -> None:
+    site.add("a")
+    contents = os.urandom(5000)
+    site.files["a"].write_atomic("broadcast/4", sealed([contents]))
+    fetcher = site.fetcher()
+
+    def read(node: NodeId) -> bytes:
+        found = read_verified(fetcher, node, "broadcast/4", lambda data: unsealed(data, "it"))
+        return bytes(found)
+
+    assert read(NodeId("a")) == contents
+    DAMAGES[how](site.files["here"].path(local_copy_name(NodeId("a"), "broadcast/4")))
+    assert read(NodeId("a")) == contents
+    DAMAGES[how](site.files["a"].path("broadcast/4"))
+    assert read(NodeId("a")) == contents, "the copy is as good as ever"
+    assert fetcher.forget_copy(NodeId("a"), "broadcast/4")
+    with pytest.raises((CorruptFileError, FileNotFoundError)):
+        read(NodeId("a"))
 
 
 def test_empty_and_missing_files(site: Site) -> None:

@@ -8,8 +8,8 @@ from minispark.context._sources import _Sources
 from minispark.errors import PySparkNotImplementedError
 
 _SOURCES = (
-    "textFile(), binaryFiles(), binaryRecords() or pickleFile(), or read the files inside "
-    "mapPartitions()"
+    "textFile(), sequenceFile(), binaryFiles(), binaryRecords() or pickleFile(), or read the "
+    "files inside mapPartitions()"
 )
 
 
@@ -24,19 +24,6 @@ def _refused(method: str, instead: str = _SOURCES) -> PySparkNotImplementedError
 
 class _JvmOnly(_Sources):
     """Methods that exist to say what to use instead."""
-
-    def sequenceFile(
-        self,
-        path: str,
-        keyClass: str | None = None,
-        valueClass: str | None = None,
-        keyConverter: str | None = None,
-        valueConverter: str | None = None,
-        minSplits: int | None = None,
-        batchSize: int = 0,
-    ) -> NoReturn:
-        """Not available: Hadoop's sequence files. Raises PySparkNotImplementedError."""
-        raise _refused("sequenceFile", "pickleFile() for what RDD.saveAsPickleFile() wrote")
 
     def hadoopFile(
         self,

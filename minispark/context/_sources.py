@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from minispark.context._base import path_text
 from minispark.context._files import _Files
-from minispark.errors import PySparkTypeError, PySparkValueError
+from minispark.errors import PySparkNotImplementedError, PySparkTypeError, PySparkValueError
 from minispark.kernels.paths import expand_paths
-from minispark.kernels.picklefile import pickle_splits, read_pickle
+from minispark.kernels.picklefile import read_pickle
+from minispark.kernels.sequence_files import sequence_splits
+from minispark.kernels.sequence_pairs import read_sequence
 from minispark.kernels.splits import (
     binary_file_splits,
     compute_splits,
@@ -162,7 +164,9 @@ class _Sources(_Files):
         return self._source(functools.partial(read_records, record_length=length), splits)
 
     def pickleFile(self, name: str, minPartitions: int | None = None) -> RDD[Any]:
-        """An RDD saved before with `RDD.saveAsPickleFile`.
+        """An RDD saved before with `RDD.saveAsPickleFile`, here or in PySpark.
+
+        Reading runs code that is in the files: read only what you trust.
 
         Examples
         --------
@@ -172,9 +176,46 @@ class _Sources(_Files):
         """
         self._assert_active()
         least = self._partitions("minPartitions", minPartitions, self.defaultMinPartitions)
-        return self._source(
-            read_pickle, pickle_splits(expand_paths(path_text("name", name)), least)
-        )
+        splits = sequence_splits(expand_paths(path_text("name", name)), least)
+        return self._source(read_pickle, splits)
+
+    def sequenceFile(
+        self,
+        path: str,
+        keyClass: str | None = None,
+        valueClass: str | None = None,
+        keyConverter: str | None = None,
+        valueConverter: str | None = None,
+        minSplits: int | None = None,
+        batchSize: int = 0,
+    ) -> RDD[tuple[Any, Any]]:
+        """The pairs of Hadoop's sequence files of simple Writables.
+
+        The files say themselves of which classes they are: `keyClass` and
+        `valueClass` are not needed. Converters are Java classes and refused.
+
+        Examples
+        --------
+        >>> pairs = sc.parallelize([("a", 1.5), ("b", None)]).mapValues(str)
+        >>> pairs.saveAsSequenceFile(str(tmp_path / "pairs"))
+        >>> sorted(sc.sequenceFile(str(tmp_path / "pairs")).collect())
+        [('a', '1.5'), ('b', 'None')]
+        """
+        self._assert_active()
+        for name, value in (("keyClass", keyClass), ("valueClass", valueClass)):
+            if value is not None and not isinstance(value, str):
+                raise PySparkTypeError(f"{name}: expected a class name, got {value!r}", "NOT_STR")
+        for name, value in (("keyConverter", keyConverter), ("valueConverter", valueConverter)):
+            if value is not None:
+                raise PySparkNotImplementedError(
+                    f"sequenceFile({name}={value!r}): converters are Java classes, and there is "
+                    "no JVM here; convert with map() what is read",
+                    "NOT_IMPLEMENTED",
+                    {"feature": name},
+                )
+        least = self._partitions("minSplits", minSplits, self.defaultMinPartitions)
+        splits = sequence_splits(expand_paths(path_text("path", path)), least)
+        return self._source(read_sequence, splits)
 
     def union(self, rdds: list[RDD[T]]) -> RDD[T]:
         """One RDD of all the records of several.

@@ -51,13 +51,25 @@ class FilesSplit:
     paths: tuple[str, ...]
 
 
-def compute_splits(files: Sequence[FileInfo], min_partitions: int) -> list[FileSplit]:
+def compute_splits(
+    files: Sequence[FileInfo],
+    min_partitions: int,
+    least_bytes: int = 1,
+    is_container: bool = False,
+) -> list[FileSplit]:
     """The partitions of `textFile`: as Spark makes them, empty files left out.
 
     A bz2 file is one partition, as other compressed files. (Hadoop can cut it.)
+
+    Parameters
+    ----------
+    least_bytes
+        No range is smaller, but the last of a file.
+    is_container
+        The format can be cut anywhere, whatever the file's name ends with.
     """
     goal = sum(f.size for f in files) // max(1, min_partitions)
-    return _cut(files, max(1, min(goal, BLOCK_BYTES)))
+    return _cut(files, max(least_bytes, min(goal, BLOCK_BYTES)), is_container)
 
 
 def record_splits(files: Iterable[FileInfo], record_length: int) -> list[FileSplit]:
@@ -86,12 +98,14 @@ def record_splits(files: Iterable[FileInfo], record_length: int) -> list[FileSpl
     return _cut(files, max(record_length, BLOCK_BYTES // record_length * record_length))
 
 
-def _cut(files: Iterable[FileInfo], split_bytes: int) -> list[FileSplit]:
+def _cut(
+    files: Iterable[FileInfo], split_bytes: int, is_container: bool = False
+) -> list[FileSplit]:
     splits: list[FileSplit] = []
     for f in files:
         if f.size == 0:
             continue
-        if codec_of(f.path) is not None:
+        if not is_container and codec_of(f.path) is not None:
             splits.append(FileSplit(f.path, 0, f.size))
             continue
         left = f.size

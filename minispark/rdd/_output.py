@@ -11,7 +11,9 @@ from minispark._typing import K, T, T_co, V
 from minispark.errors import PySparkNotImplementedError
 from minispark.kernels import output
 from minispark.kernels.compression import codec_by_name
+from minispark.kernels.hadoop_codecs import buffer_codec
 from minispark.kernels.picklefile import pickle_chunks
+from minispark.kernels.sequence_pairs import pair_chunks, pair_classes
 from minispark.rdd import _arguments as arguments
 from minispark.rdd._numeric import _NumericOps
 from minispark.rdd.barrier import RDDBarrier
@@ -78,7 +80,8 @@ class _OutputOps(_NumericOps[T_co]):
     def saveAsPickleFile(self, path: str, batchSize: int = 10) -> None:
         """Writes the records pickled, `batchSize` together, one file per partition.
 
-        Action. The directory must not exist; `SparkContext.pickleFile` reads it.
+        Action. The directory must not exist; `SparkContext.pickleFile` reads it, here
+        and in PySpark. A `batchSize` of 0 means batches of about 64 KB.
 
         Examples
         --------
@@ -88,9 +91,39 @@ class _OutputOps(_NumericOps[T_co]):
         >>> sorted(map(str, sc.pickleFile(path).collect()))
         ['(3,)', '1', 'two']
         """
-        size = arguments.at_least("batchSize", batchSize, 0)
+        size = arguments.at_least("batchSize", batchSize, -1)
         chunks = partial(pickle_chunks, batch_size=size)
         self._save(arguments.a_string("path", path), chunks, "", None)
+
+    def saveAsSequenceFile(
+        self: _OutputOps[tuple[K, V]], path: str, compressionCodecClass: str | None = None
+    ) -> None:
+        """Writes pairs as Hadoop's sequence files, one file per partition.
+
+        Action. Runs a job more, for the first pair, whose types are those of all:
+        str becomes Text, int IntWritable or (above 32 bits) LongWritable, float
+        DoubleWritable, bytes BytesWritable, and so for bool, None, dict and tuple.
+        With a codec, such as `org.apache.hadoop.io.compress.GzipCodec`, records are
+        compressed in blocks.
+
+        Examples
+        --------
+        >>> import tempfile, os
+        >>> path = os.path.join(tempfile.mkdtemp(), "pairs")
+        >>> sc.parallelize([("a", 1), ("b", 2)]).saveAsSequenceFile(path)
+        >>> sorted(sc.sequenceFile(path).collect())
+        [('a', 1), ('b', 2)]
+        """
+        target = arguments.a_string("path", path)
+        codec = compressionCodecClass
+        if codec is not None:
+            codec = buffer_codec(arguments.a_string("compressionCodecClass", codec)).class_name
+        output.prepare_output(target)  # refuses before the first job
+        key_class, value_class = pair_classes(self.first())
+        chunks = partial(
+            pair_chunks, key_class=key_class, value_class=value_class, codec_name=codec
+        )
+        self._save(target, chunks, "", None)
 
     def _save(
         self,
@@ -110,22 +143,6 @@ class _OutputOps(_NumericOps[T_co]):
             raise
 
     # -- needs a JVM -------------------------------------------------------------------
-
-    def saveAsSequenceFile(
-        self: _OutputOps[tuple[K, V]], path: str, compressionCodecClass: str | None = None
-    ) -> NoReturn:
-        """Not available: Hadoop's sequence files.
-
-        Action. Raises PySparkNotImplementedError.
-
-        Examples
-        --------
-        >>> sc.parallelize([(1, 2)]).saveAsSequenceFile("/tmp/x")
-        Traceback (most recent call last):
-            ...
-        minispark.errors.PySparkNotImplementedError: ...
-        """
-        raise _unavailable("saveAsSequenceFile", "saveAsPickleFile()")
 
     def saveAsHadoopFile(
         self: _OutputOps[tuple[K, V]],

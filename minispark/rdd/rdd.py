@@ -46,7 +46,7 @@ class RDD(_OutputOps[T_co]):
         `sum` `mean` `min` `max` `stats` `variance` `stdev` `sampleVariance` `sampleStdev`
         `histogram` `countApprox` `sumApprox` `meanApprox` `countApproxDistinct`
     To files
-        `saveAsTextFile` `saveAsPickleFile`
+        `saveAsTextFile` `saveAsPickleFile` `saveAsSequenceFile`
     Kept
         `cache` `persist` `unpersist` `is_cached` `getStorageLevel` `checkpoint`
         `localCheckpoint` `isCheckpointed` `is_checkpointed` `isLocallyCheckpointed`
@@ -54,7 +54,7 @@ class RDD(_OutputOps[T_co]):
     About it
         `context` `id` `name` `setName` `toDebugString` `explain` `getResourceProfile`
     Not available
-        `saveAsSequenceFile` `saveAsHadoopFile` `saveAsHadoopDataset`
+        `saveAsHadoopFile` `saveAsHadoopDataset`
         `saveAsNewAPIHadoopFile` `saveAsNewAPIHadoopDataset` `toDF` `barrier`
         `withResources`
 

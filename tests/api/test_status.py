@@ -212,7 +212,6 @@ def test_interrupt_on_cancel_is_a_property(sc: Any) -> None:
 @pytest.mark.parametrize(
     ("method", "arguments"),
     [
-        ("sequenceFile", ("p",)),
         ("hadoopFile", ("p", "f", "k", "v")),
         ("hadoopRDD", ("f", "k", "v")),
         ("newAPIHadoopFile", ("p", "f", "k", "v")),

@@ -40,7 +40,6 @@ MODULES = [
 #: Qualified name -> why its examples cannot run without a JVM or Spark SQL.
 OUT_OF_SCOPE = {
     "RDD.toDF": "needs Spark SQL",
-    "SparkContext.sequenceFile": "Hadoop formats",
     "SparkContext.hadoopFile": "Hadoop formats",
     "SparkContext.hadoopRDD": "Hadoop formats",
     "SparkContext.newAPIHadoopFile": "Hadoop formats",
@@ -49,7 +48,6 @@ OUT_OF_SCOPE = {
     "RDD.saveAsHadoopFile": "Hadoop formats",
     "RDD.saveAsNewAPIHadoopDataset": "Hadoop formats",
     "RDD.saveAsNewAPIHadoopFile": "Hadoop formats",
-    "RDD.saveAsSequenceFile": "Hadoop formats",
 }
 
 

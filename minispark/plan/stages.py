@@ -9,10 +9,10 @@ may end. Finished checkpoints cut the walk.
 
 from __future__ import annotations
 
-import weakref
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from minispark.closures import dumps_closure
@@ -33,6 +33,7 @@ from minispark.plan.nodes import (
     Zip,
 )
 from minispark.plan.spec import BlockKey, Point, RddPoint, ShufflePoint, StageSpec
+from minispark.plan.stage_cache import StageCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +75,6 @@ class StageGraph:
             yield from plan.exchanges
 
 
-class StageCache:
-    """Map stages built before, while their exchange lives.
-
-    An iterative job's lineage grows with every turn; only what is new has to
-    be planned. A change of what is persisted or checkpointed starts afresh.
-    """
-
-    def __init__(self) -> None:
-        self._version = -1
-        self._plans: weakref.WeakKeyDictionary[Exchange, StagePlan] = weakref.WeakKeyDictionary()
-
-    def at(self, version: int) -> weakref.WeakKeyDictionary[Exchange, StagePlan]:
-        """The plans made at this version of the lineage."""
-        if version != self._version:
-            self._version = version
-            self._plans = weakref.WeakKeyDictionary()
-        return self._plans
-
-
 def _narrow_inputs(node: Node) -> tuple[Exchange | Node, ...]:
     """What a node reads within its stage, and the exchanges it reads across."""
     if node.is_checkpointed:
@@ -105,7 +87,28 @@ def _narrow_inputs(node: Node) -> tuple[Exchange | Node, ...]:
         capture(node)
         assert node.info.captured is not None
         return (node.info.captured.base,)
+    if isinstance(node, Union):
+        return tuple(_members(node))
     return node.parents
+
+
+def _members(union: Union) -> list[Node]:
+    """What a union concatenates, unions of unions taken apart: flat however deep they nest."""
+    if not any(_is_transparent(parent) for parent in union.parents):
+        return list(union.parents)
+    found: list[Node] = []
+    stack: list[Node] = list(reversed(union.parents))
+    while stack:
+        node = stack.pop()
+        if _is_transparent(node):
+            stack.extend(reversed(node.parents))
+        else:
+            found.append(node)
+    return found
+
+
+def _is_transparent(node: Node) -> bool:
+    return isinstance(node, Union) and not node.is_persisted and not node.is_checkpointed
 
 
 def _topological(root: Node) -> list[Node]:
@@ -190,9 +193,11 @@ class _Builder:
                     )
                 )
             )
-        children = tuple(at[parent.id] for parent in node.parents)
         if isinstance(node, Union):
-            return self._add(p.ConcatOp(children, node.offsets))
+            members = _members(node)
+            offsets = (0, *accumulate(member.num_partitions for member in members))
+            return self._add(p.ConcatOp(tuple(at[m.id] for m in members), offsets))
+        children = tuple(at[parent.id] for parent in node.parents)
         if isinstance(node, AlignedUnion):
             return self._add(p.AlignedOp(children))
         if isinstance(node, Coalesce):
@@ -325,7 +330,7 @@ def _build(root: Node, exchange: Exchange | None) -> StagePlan:
 
 def build_stages(node: Node, cache: StageCache | None = None, version: int = 0) -> StageGraph:
     """The stages that compute `node`, with every ancestor stage."""
-    known = (cache or StageCache()).at(version)
+    cache = StageCache() if cache is None else cache
     final = _build(node, None)
     built: dict[ShuffleId, StagePlan] = {}
     order: list[StagePlan] = []
@@ -337,9 +342,10 @@ def build_stages(node: Node, cache: StageCache | None = None, version: int = 0) 
             continue
         if exchange.shuffle_id in built:
             continue
-        plan = known.get(exchange)
+        plan = cache.get(exchange, version)
         if plan is None:
-            plan = known[exchange] = _build(exchange.parent, exchange)
+            plan = _build(exchange.parent, exchange)
+            cache.put(exchange, version, plan)
         built[exchange.shuffle_id] = plan
         stack.append((exchange, True))
         stack.extend((e, False) for e in reversed(plan.exchanges))

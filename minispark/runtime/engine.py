@@ -27,7 +27,8 @@ from minispark.ids import (
 )
 from minispark.plan.nodes import Exchange, Node
 from minispark.plan.spec import JobSpec
-from minispark.plan.stages import StageCache, StageGraph, build_stages
+from minispark.plan.stage_cache import StageCache
+from minispark.plan.stages import StageGraph, build_stages
 from minispark.runtime.accumulators import Accumulator, AccumulatorParam
 from minispark.runtime.backend import Backend
 from minispark.runtime.boot import NodeInfo

@@ -15,10 +15,38 @@ def test_2000_partitions(sc):
 
 
 @pytest.mark.minispark_only
-def test_10000_partitions_on_one_process(sc):
-    if sc.master != "local":
-        pytest.skip("measured once; the masters share the scheduler")
+def test_10000_partitions(sc):
     assert sc.parallelize(range(10_000), 10_000).map(lambda x: x + 1).count() == 10_000
+
+
+@pytest.mark.minispark_only
+def test_500_unions_in_a_row(sc, capsys):
+    rdd = sc.parallelize([0], 1)
+    for n in range(1, 501):
+        rdd = rdd.union(sc.parallelize([n], 1))
+    assert rdd.collect() == list(range(501))
+    assert rdd.take(1) == [0]
+    assert rdd.toDebugString().count(b"Union") >= 500
+    rdd.explain()
+    assert capsys.readouterr().out.count("union of") >= 500
+
+
+@pytest.mark.minispark_only
+def test_a_union_of_a_kept_union(sc):
+    low = sc.parallelize([0, 1], 2).union(sc.parallelize([2], 1)).persist()
+    rdd = low.union(sc.parallelize([3], 1)).union(low)
+    assert [rdd.glom().collect() for _ in range(2)] == [[[0], [1], [2], [3], [0], [1], [2]]] * 2
+    low.unpersist()
+    assert rdd.glom().collect() == [[0], [1], [2], [3], [0], [1], [2]]
+
+
+@pytest.mark.minispark_only
+def test_a_diamond_of_depth_30(sc):
+    rdd = sc.parallelize([(n, 1) for n in range(4)], 2)
+    for _ in range(30):
+        both = rdd.mapValues(lambda v: v % 1000).union(rdd.map(lambda kv: (kv[0], 1)))
+        rdd = both.map(lambda kv: kv).reduceByKey(add, 2)
+    assert sorted(rdd.collect()) == [(n, 31) for n in range(4)]
 
 
 @pytest.mark.minispark_only

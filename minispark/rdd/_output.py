@@ -229,20 +229,6 @@ class _OutputOps(_NumericOps[T_co]):
         """
         raise _unavailable("saveAsNewAPIHadoopDataset", _TEXT_OR_PICKLE)
 
-    def toDF(self, schema: Any = None, sampleRatio: float | None = None) -> NoReturn:
-        """Not available: data frames.
-
-        Action. Raises PySparkNotImplementedError.
-
-        Examples
-        --------
-        >>> sc.parallelize([(1, 2)]).toDF()
-        Traceback (most recent call last):
-            ...
-        minispark.errors.PySparkNotImplementedError: ...
-        """
-        raise _unavailable("toDF", "collect() and a data frame library, e.g. pandas.DataFrame")
-
     # -- how the tasks run -------------------------------------------------------------
 
     def barrier(self: _OutputOps[T]) -> RDDBarrier[T]:

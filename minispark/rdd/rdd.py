@@ -1,7 +1,8 @@
 """The class RDD: the top of the chain, and the index of all its methods.
 
     _Core ← _NarrowOps ← _SampleOps ← _WideOps ← _PairOps ← _JoinOps
-          ← _ActionOps ← _KeyedActionOps ← _NumericOps ← _OutputOps ← RDD
+          ← _ActionOps ← _KeyedActionOps ← _NumericOps ← _OutputOps
+          ← _TableOps ← RDD
 
 Each class may use the methods of those before it; state is in `_Core` alone.
 """
@@ -9,10 +10,10 @@ Each class may use the methods of those before it; state is in `_Core` alone.
 from __future__ import annotations
 
 from minispark._typing import T_co
-from minispark.rdd._output import _OutputOps
+from minispark.rdd._tables import _TableOps
 
 
-class RDD(_OutputOps[T_co]):
+class RDD(_TableOps[T_co]):
     """A resilient distributed dataset: records in partitions, and how to compute them.
 
     Made by a `SparkContext` (`parallelize`, `textFile`, …) or from another RDD.
@@ -41,7 +42,7 @@ class RDD(_OutputOps[T_co]):
     To the driver
         `collect` `collectWithJobGroup` `toLocalIterator` `take` `first` `top` `takeOrdered`
         `isEmpty` `count` `reduce` `fold` `aggregate` `treeReduce` `treeAggregate`
-        `foreach` `foreachPartition`
+        `foreach` `foreachPartition` `toArrow` `toPandas`
     Numbers
         `sum` `mean` `min` `max` `stats` `variance` `stdev` `sampleVariance` `sampleStdev`
         `histogram` `countApprox` `sumApprox` `meanApprox` `countApproxDistinct`

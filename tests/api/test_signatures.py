@@ -136,7 +136,16 @@ PYSPARK: dict[str, str] = {
 #: Methods of PySpark that have no meaning here, with the reason.
 LEFT_OUT: dict[str, str] = {}
 #: Public names that PySpark has as plain attributes, or not at all.
-OURS = {"ctx", "explain", "is_cached", "is_checkpointed", "partitioner", "setIndeterminate"}
+OURS = {
+    "toArrow",
+    "toPandas",
+    "ctx",
+    "explain",
+    "is_cached",
+    "is_checkpointed",
+    "partitioner",
+    "setIndeterminate",
+}
 
 
 def signature(member: Any) -> str:

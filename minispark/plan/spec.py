@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from minispark.ids import JobId, RddId, ShuffleId
+from minispark.ids import JobId, NodeId, RddId, ShuffleId
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +90,6 @@ class BlockUpdate:
     in_memory: bool
     #: Held in a file of the node: gone with the node.
     on_disk: bool
+    #: Set: this speaks of nothing but a file on this node, mostly another
+    #: than the reporter's; `in_memory` says nothing then.
+    on_node: NodeId | None = None

@@ -13,6 +13,9 @@ from typing import Protocol
 
 from minispark.ids import ExecutorId, NodeId
 
+#: The node of the driver itself.
+DRIVER_NODE = NodeId("driver")
+
 #: Where a listener is: a Unix socket's path, or (host, port).
 Address = str | tuple[str, int]
 

@@ -84,6 +84,10 @@ class ClusterFiles:
     def remove_prefix(self, prefix: str) -> None:
         """Removes, on every node, the files whose names begin so."""
         self.local.remove_prefix(prefix)
+        self.remove_from_others(prefix)
+
+    def remove_from_others(self, prefix: str) -> None:
+        """Removes such files from all nodes but the driver's."""
         for node in self._others:
             node_id = node.node_id
             self._on_node(node_id, lambda n=node_id: self._fetcher.delete(n, prefix))  # type: ignore[misc]

@@ -28,7 +28,8 @@ from minispark.ids import (
     ShuffleId,
     TaskId,
 )
-from minispark.plan.spec import JobSpec, Point, ShufflePoint
+from minispark.plan.spec import BlockKey, BlockUpdate, JobSpec, Point, ShufflePoint
+from minispark.runtime.block_broker import BlockBroker
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.cluster_files import ClusterFiles
 from minispark.runtime.failures import to_exception
@@ -50,6 +51,7 @@ from minispark.scheduler.dag import DAGScheduler
 from minispark.scheduler.model import ExecutorInfo
 from minispark.scheduler.stage import StageInfo
 from minispark.shuffle.format import shuffle_prefix
+from minispark.storage.blocks import block_prefix
 
 log = logging.getLogger("minispark")
 
@@ -92,12 +94,16 @@ class Driver:
         self._rendezvous = Rendezvous(
             lambda executor, task, value: self.members.send_svc(executor, ("answer", task, value))
         )
+        self._broker = BlockBroker(
+            self._scheduler.blocks, self.members.links, self.members.send_svc
+        )
         self.outcomes = Outcomes(
             self._jobs, files, self.janitor, settings.max_result_bytes, self._give_up
         )
         self._sender = TaskSender(
             self._jobs,
             self._scheduler.map_outputs,
+            self._scheduler.blocks,
             self.members,
             self.shared,
             self._rendezvous,
@@ -153,6 +159,7 @@ class Driver:
     def lost(self, executor_id: ExecutorId, reason: str) -> None:
         """See `MemberEvents`."""
         self.post(e.ExecutorLost(executor_id, reason))
+        self._broker.executor_lost(executor_id)
 
     def exhausted(self, reason: str) -> None:
         """See `MemberEvents`."""
@@ -202,6 +209,21 @@ class Driver:
         """See `MemberEvents`."""
         with self._lock:
             self._rendezvous.asked(executor_id, task_id, method, text)
+
+    def wanted(self, executor_id: ExecutorId, task_id: TaskId, block: BlockKey) -> None:
+        """See `MemberEvents`."""
+        with self._lock:
+            self._broker.wanted(executor_id, task_id, block)
+
+    def exported(self, executor_id: ExecutorId, block: BlockKey, is_there: bool) -> None:
+        """See `MemberEvents`."""
+        with self._lock:
+            link = self.members.links.get(executor_id)
+            node_id = link.node_id if link is not None and is_there else None
+            self._broker.exported(executor_id, block, node_id)
+            if node_id is not None:
+                update = BlockUpdate(block, False, True, node_id)
+                self.post(e.BlocksUpdated(executor_id, (update,)))
 
     # -- commands out ---------------------------------------------------------
 
@@ -314,3 +336,5 @@ class Driver:
         """Drops an RDD's blocks everywhere."""
         self.post(e.RddUnpersisted(rdd_id))
         self.members.tell_all(("drop_rdd", rdd_id))
+        # Copies on nodes without executors, and what file servers have mapped.
+        self.janitor.put(lambda: self._files.remove_from_others(block_prefix(rdd_id)))

@@ -31,11 +31,10 @@ from minispark.plan.stage_cache import StageCache
 from minispark.plan.stages import StageGraph, build_stages
 from minispark.runtime.accumulators import Accumulator, AccumulatorParam
 from minispark.runtime.backend import Backend
-from minispark.runtime.boot import NodeInfo
+from minispark.runtime.boot import DRIVER_NODE, NodeInfo
 from minispark.runtime.cluster_files import ClusterFiles
 from minispark.runtime.driver import Driver, DriverSettings
 from minispark.runtime.driver_data import DriverData
-from minispark.runtime.executor import DRIVER_NODE
 from minispark.runtime.job import JobRun
 from minispark.runtime.local_dirs import (
     create_app_dir,

@@ -22,7 +22,9 @@ from minispark.conf import SparkConf
 from minispark.errors import PySparkRuntimeError
 from minispark.ids import BroadcastId, ExecutorId, NodeId, RddId, ShuffleId, TaskId
 from minispark.plan.pipeline import evaluate
-from minispark.runtime.boot import NodeInfo
+from minispark.plan.spec import BlockKey
+from minispark.runtime.block_copies import BlockCopies
+from minispark.runtime.boot import DRIVER_NODE, NodeInfo
 from minispark.runtime.current import set_current_task
 from minispark.runtime.failures import TaskKilled, describe
 from minispark.runtime.files import UserFiles
@@ -45,8 +47,6 @@ from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
 from minispark.storage.sealed import unsealed
 from minispark.storage.serializer import dump_value, load_value
-
-DRIVER_NODE = NodeId("driver")
 
 #: Loaded broadcast values kept per executor, oldest out first.
 _MAX_BROADCASTS = 64
@@ -92,6 +92,11 @@ def _answer_alone(_task_id: TaskId, method: str, message: str) -> tuple[bool, li
     return True, ["localhost:0" if method == "infos" else message]
 
 
+def _nobody_has(_task_id: TaskId, _block: BlockKey) -> NodeId | None:
+    """The in-process executor is alone."""
+    return None
+
+
 class Executor:
     """One task at a time, on whatever thread calls `run`."""
 
@@ -111,11 +116,14 @@ class Executor:
         budget = int(conf.value("spark.executor.memory") * conf.value("spark.memory.fraction"))
         self.memory = MemoryManager(budget, conf.value("spark.memory.storageFraction"))
         self.blocks = BlockStore(self.files, self.memory, freeze_gc=whole_process)
+        self.copies = BlockCopies(node.node_id, self.blocks, reader)
         self.broadcasts = Broadcasts(reader)
         self.user_files = UserFiles(self.files, node.node_id, reader)
         self._whole_process = whole_process
         #: Asks the driver on behalf of a barrier task; see `BarrierTaskContext`.
         self.ask: Callable[[TaskId, str, str], tuple[bool, Any]] = _answer_alone
+        #: Has the driver find a block in another executor's heap; see `BlockCopies.bring`.
+        self.want: Callable[[TaskId, BlockKey], NodeId | None] = _nobody_has
         #: Only the driver says "forget": it counts on what it has sent.
         self._stages: dict[StageKey, StageCode] = {}
         self._inputs: dict[ShuffleId, tuple[int, tuple[MapLocation, ...]]] = {}

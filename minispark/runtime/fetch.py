@@ -26,7 +26,7 @@ from typing import Any
 
 from minispark.errors import PySparkRuntimeError
 from minispark.ids import NodeId, ShuffleId
-from minispark.runtime.boot import NodeInfo
+from minispark.runtime.boot import DRIVER_NODE, NodeInfo
 from minispark.runtime.file_server import MAX_RANGE, MISSING
 from minispark.runtime.file_wire import (
     CONNECT_TIMEOUT_S,
@@ -169,6 +169,7 @@ class Fetcher:
     ) -> None:
         self._files = local
         self._node_id = node.node_id
+        self._peers: tuple[NodeId, ...] = ()
         self._nodes = NodeConnections(secret, connect_timeout, idle_timeout, patience)
         self._bytes_in_flight = bytes_in_flight
         self._pool: ThreadPoolExecutor | None = None
@@ -177,7 +178,9 @@ class Fetcher:
 
     def update_nodes(self, nodes: Sequence[NodeInfo]) -> None:
         """Learns the addresses of all nodes there are; those left out are gone."""
-        self._nodes.update([node for node in nodes if node.node_id != self._node_id])
+        others = [node for node in nodes if node.node_id != self._node_id]
+        self._peers = tuple(sorted(n.node_id for n in others if n.node_id != DRIVER_NODE))
+        self._nodes.update(others)
 
     def close(self) -> None:
         """Closes the connections that are kept."""
@@ -264,6 +267,9 @@ class Fetcher:
         name = local_copy_name(node_id, relpath)
         with contextlib.suppress(FileNotFoundError):
             return self._files.map_read(name)
+        return self._copy(node_id, relpath, name)
+
+    def _copy(self, node_id: NodeId, relpath: str, name: str) -> memoryview:
         path = self._files.path(name)
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         # The kernel frees the lock of an executor that dies while copying.
@@ -277,8 +283,21 @@ class Fetcher:
         """Removes this node's copy of another node's file; False when it is no copy."""
         return node_id != self._node_id and self._files.remove(local_copy_name(node_id, relpath))
 
+    @property
+    def others(self) -> Fetcher:
+        """See `NodeReader`."""
+        return self
+
+    def peers(self) -> Sequence[NodeId]:
+        """See `OtherNodes`. Never the driver's node: it need not have room."""
+        return self._peers
+
+    def copy_file(self, node_id: NodeId, relpath: str) -> None:
+        """See `OtherNodes`; raises as `fetch_file`."""
+        self._copy(node_id, relpath, relpath)
+
     def store_file(self, node_id: NodeId, relpath: str, data: bytes | memoryview) -> None:
-        """Puts a file onto another node: whole, or not at all."""
+        """See `OtherNodes`."""
         self._request(node_id, ("store", relpath, len(data), zlib.crc32(data)), (memoryview(data),))
 
     def delete(self, node_id: NodeId, prefix: str) -> int:

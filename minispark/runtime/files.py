@@ -24,10 +24,10 @@ from typing import Any, ClassVar, NamedTuple
 
 from minispark.errors import PySparkRuntimeError, PySparkValueError
 from minispark.ids import NodeId
+from minispark.runtime.boot import DRIVER_NODE
 from minispark.runtime.current import current_task
 from minispark.storage.files import NodeFiles
 
-DRIVER_NODE = NodeId("driver")
 #: Below the node directory: where the user finds the files, unpacked.
 _ROOT = "userfiles"
 #: Files that are directories of modules to Python.

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from minispark.ids import ExecutorId, NodeId, TaskId
 from minispark.kernels.hashing import HASH_PROBE, portable_hash
+from minispark.plan.spec import BlockKey
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.janitor import Janitor
 from minispark.runtime.links import Link, ProcessLink
@@ -47,6 +48,12 @@ class MemberEvents(Protocol):
 
     def asked(self, executor_id: ExecutorId, task_id: TaskId, method: str, text: str) -> None:
         """A task of a barrier stage waits for the others."""
+
+    def wanted(self, executor_id: ExecutorId, task_id: TaskId, block: BlockKey) -> None:
+        """A task waits for a block that another executor holds."""
+
+    def exported(self, executor_id: ExecutorId, block: BlockKey, is_there: bool) -> None:
+        """An executor wrote a block to a file of its node, or could not."""
 
     def exhausted(self, reason: str) -> None:
         """There will be no more executors."""
@@ -325,6 +332,10 @@ class Members:
             self._events.reported(link.executor_id, message[1])
         elif kind == "ask":
             self._events.asked(link.executor_id, *message[1:])
+        elif kind == "want":
+            self._events.wanted(link.executor_id, *message[1:])
+        elif kind == "exported":
+            self._events.exported(link.executor_id, *message[1:])
         elif kind == "out":
             _show(sys.stderr if message[2] == "stderr" else sys.stdout, message[3])
 

@@ -19,10 +19,14 @@ ctl, executor → driver
 ``("out", task_id, stream, text)``  what a task printed, before its report
 ``("done", TaskReport)``            the end of a task
 ``("ask", task_id, method, text)``  a barrier task waits for ``("answer", …)``
+``("want", task_id, block)``        a task waits for ``("block_at", …)``
+``("exported", block, is_there)``   the end of an ``("export", …)``
 svc, driver → executor
 ``("cancel", task_id)``             interrupt the task, or forget it if queued
 ``("ping", n)``                     answer ``("pong", n)``
 ``("answer", task_id, (ok, value))``  what a barrier task asked for
+``("export", block)``               write a block of the heap to a file of the node
+``("block_at", task_id, block, node)``  which node has the file; None: nobody
 ``("drop_rdd", rdd_id)``, ``("drop_broadcast", id)``, ``("nodes", [NodeInfo])``
 ==================================  =========================================
 """
@@ -37,7 +41,7 @@ from typing import Any, NamedTuple
 
 from minispark.ids import AccumulatorId, NodeId, ShuffleId, TaskId
 from minispark.plan.pipeline import Pipeline
-from minispark.plan.spec import BlockUpdate
+from minispark.plan.spec import BlockKey, BlockUpdate
 from minispark.plan.stages import MapOutputPlan
 from minispark.scheduler.model import MapStatus
 
@@ -61,6 +65,16 @@ class StageCode(NamedTuple):
     is_barrier: bool = False
 
 
+class BlockSource(NamedTuple):
+    """Where a cached block is that the task's own executor and node lack."""
+
+    block: BlockKey
+    #: Nodes with a file of it.
+    nodes: tuple[NodeId, ...]
+    #: Some executor has it in its heap.
+    in_memory: bool
+
+
 class TaskSpec(NamedTuple):
     """One attempt of one task, as it is shipped."""
 
@@ -74,6 +88,8 @@ class TaskSpec(NamedTuple):
     splits: dict[tuple[int, int], Any]
     #: Versions of the map output locations the task was given.
     reads: tuple[tuple[ShuffleId, int], ...]
+    #: Cached blocks that would spare computation and are elsewhere.
+    elsewhere: tuple[BlockSource, ...] = ()
 
 
 class DriverBlock(NamedTuple):

@@ -14,8 +14,25 @@ from minispark.storage.files import NodeFiles
 T = TypeVar("T")
 
 
+class OtherNodes(Protocol):
+    """What an executor does with the files of other nodes."""
+
+    def peers(self) -> Sequence[NodeId]:
+        """The other nodes that run executors, in a fixed order."""
+
+    def store_file(self, node_id: NodeId, relpath: str, data: bytes | memoryview) -> None:
+        """Puts a file onto another node: whole, or not at all."""
+
+    def copy_file(self, node_id: NodeId, relpath: str) -> None:
+        """Brings a file of another node to this one, under the same name."""
+
+
 class NodeReader(Protocol):
     """What an executor needs of the nodes' files (a `BlockFetcher` and more)."""
+
+    @property
+    def others(self) -> OtherNodes | None:
+        """Access to the other nodes; None where there can be none."""
 
     def fetch(
         self, shuffle_id: ShuffleId, reduce_id: int, locations: Sequence[MapLocation]
@@ -52,6 +69,8 @@ def read_verified(
 
 class SameNodeReader:
     """For masters whose executors all share the driver's node directory."""
+
+    others: OtherNodes | None = None
 
     def __init__(self, files: NodeFiles) -> None:
         self._files = files

@@ -8,23 +8,27 @@ either connection ends, the driver is gone and the process exits.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import io
+import logging
 import os
 import pickle
 import signal
 import sys
 import threading
+import time
 from multiprocessing.connection import Client, Connection
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from minispark.conf import SparkConf
-from minispark.ids import TaskId
+from minispark.ids import NodeId, TaskId
 from minispark.kernels.hashing import HASH_PROBE, portable_hash
-from minispark.runtime.boot import ExecutorBoot
-from minispark.runtime.executor import DRIVER_NODE, Executor
+from minispark.plan.spec import BlockKey
+from minispark.runtime.boot import DRIVER_NODE, ExecutorBoot
+from minispark.runtime.executor import Executor
 from minispark.runtime.failures import TaskKilled
 from minispark.runtime.messages import TaskReport, TaskSpec, receive, send
 from minispark.runtime.node_reader import NodeReader, SameNodeReader
@@ -33,8 +37,14 @@ from minispark.storage.files import NodeFiles
 #: Python frames that may nest; with 6000 a recursion through `sorted` overran 8 MB of stack.
 _RECURSION_LIMIT = 3000
 
+#: How long a task waits for a block of another executor before it computes it.
+_EXPORT_PATIENCE_S = 10.0
+
 #: Cancelled tasks that never came are forgotten beyond this many.
 _MAX_CANCELLED = 4096
+
+
+log = logging.getLogger("minispark")
 
 
 class _TaskStream(io.TextIOBase):
@@ -84,7 +94,11 @@ class _Session:
             whole_process=True,
         )
         self._executor.ask = self.ask
+        self._executor.want = self.want
         self._answers: SimpleQueue[tuple[TaskId, tuple[bool, Any]]] = SimpleQueue()
+        self._blocks_at: SimpleQueue[tuple[TaskId, BlockKey, NodeId | None]] = SimpleQueue()
+        #: Exports run one after the other, beside the tasks.
+        self._export_lock = threading.Lock()
         self._main_thread = threading.main_thread().ident or 0
         self._running: TaskId | None = None
         self._cancelled: set[TaskId] = set()
@@ -128,6 +142,30 @@ class _Session:
             answered, answer = self._answers.get()
             if answered == task_id:  # else it is for one that was cancelled while it waited
                 return answer
+
+    def want(self, task_id: TaskId, block: BlockKey) -> NodeId | None:
+        """Which node has the block's file, once its holder has written it."""
+        self._write(("want", task_id, block))
+        deadline = time.monotonic() + _EXPORT_PATIENCE_S
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                *question, node_id = self._blocks_at.get(timeout=left)
+            except Empty:
+                break
+            if question == [task_id, block]:  # else somebody waited for it no longer
+                return node_id
+        return None
+
+    def _export(self, block: BlockKey) -> None:
+        is_there = False
+        try:
+            with self._export_lock:
+                is_there = self._executor.blocks.to_file(block)
+        except Exception as error:  # whoever asked computes the block
+            log.warning("cannot write block %s to a file: %s", block, error)
+        finally:
+            with contextlib.suppress(OSError):  # the driver is gone, and we soon too
+                self._write(("exported", block, is_there))
 
     def _write(self, message: tuple[Any, ...]) -> None:
         if threading.get_ident() != self._main_thread:
@@ -229,6 +267,11 @@ class _Session:
                     self._executor.broadcasts.drop(message[1])
                 elif kind == "answer":
                     self._answers.put((message[1], message[2]))
+                elif kind == "export":
+                    export = threading.Thread(target=self._export, args=message[1:], daemon=True)
+                    export.start()
+                elif kind == "block_at":
+                    self._blocks_at.put((message[1], message[2], message[3]))
                 elif kind == "nodes":
                     self._executor.reader.update_nodes(message[1])
                 else:

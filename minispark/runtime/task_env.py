@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 
 from minispark.errors import CorruptFileError, PySparkRuntimeError
-from minispark.ids import AccumulatorId, NodeId, RddId, ShuffleId
+from minispark.ids import AccumulatorId, RddId, ShuffleId
 from minispark.plan.pipeline import ReadShuffle, ShuffleSource
 from minispark.runtime.accumulators import Accumulator
 from minispark.runtime.barrier import BarrierTaskContext
+from minispark.runtime.boot import DRIVER_NODE
 from minispark.runtime.messages import DriverBlock, StageCode, TaskSpec
 from minispark.runtime.node_reader import read_verified
 from minispark.runtime.task_context import TaskContext
@@ -26,8 +27,6 @@ from minispark.storagelevel import StorageLevel
 
 if TYPE_CHECKING:
     from minispark.runtime.executor import Executor
-
-_DRIVER = NodeId("driver")
 
 
 class TaskRun:
@@ -46,6 +45,7 @@ class TaskRun:
         )
         #: The task's own copies of the accumulators its functions refer to.
         self.accumulators: dict[AccumulatorId, Accumulator[Any]] = {}
+        self._elsewhere = {source.block: source for source in spec.elsewhere}
         self._reads = frozenset(shuffle_id for shuffle_id, _ in spec.reads)
         #: Set when map outputs could not be read, whoever caught the error.
         self.fetch_failure: FetchFailedError | None = None
@@ -62,7 +62,7 @@ class TaskRun:
                 raise CorruptFileError(f"the driver's file {split.relpath} is damaged")
             return found
 
-        return read_verified(self.executor.reader, _DRIVER, split.relpath, part)
+        return read_verified(self.executor.reader, DRIVER_NODE, split.relpath, part)
 
     def _records(self, shuffle_id: ShuffleId, num_maps: int, partition: int) -> Iterator[Any]:
         # A generator per frame, not per record.
@@ -124,7 +124,14 @@ class TaskRun:
     ) -> Iterator[Any]:
         """See `TaskEnv`."""
         block = (rdd_id, partition)
-        found = self.executor.blocks.get(block)
+        executor = self.executor
+        found = executor.blocks.get(block)
+        if found is None and block in self._elsewhere:
+            found = executor.copies.bring(
+                block,
+                self._elsewhere[block],
+                lambda: executor.want(self.spec.task_id, block),
+            )
         if found is not None:
             return found
         if compute is None:
@@ -133,7 +140,10 @@ class TaskRun:
                 "use RDD.checkpoint() for checkpoints that survive executors",
                 "CHECKPOINT_BLOCK_LOST",
             )
-        return self.executor.blocks.put(block, compute(), level)
+        records = executor.blocks.put(block, compute(), level)
+        if level.replication > 1:
+            executor.copies.replicate(block, level)
+        return records
 
     def read_checkpoint(self, directory: str, partition: int) -> Iterator[Any]:
         """See `TaskEnv`."""

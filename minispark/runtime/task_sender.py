@@ -12,14 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from minispark.ids import JobId, ShuffleId, StageId
-from minispark.plan.stages import source_partitions
+from minispark.plan.stages import StagePlan, source_partitions
 from minispark.runtime.files import SharedFiles
 from minispark.runtime.job import JobRun
+from minispark.runtime.links import Link
 from minispark.runtime.members import Members
-from minispark.runtime.messages import StageKey, TaskSpec
+from minispark.runtime.messages import BlockSource, StageKey, TaskSpec
 from minispark.runtime.rendezvous import Rendezvous
 from minispark.runtime.status import DriverStatus
 from minispark.scheduler import commands as c
+from minispark.scheduler.blocks import BlockTracker
 from minispark.scheduler.map_outputs import MapOutputs
 
 
@@ -30,6 +32,7 @@ class TaskSender:
         self,
         jobs: Mapping[JobId, JobRun],
         outputs: MapOutputs,
+        blocks: BlockTracker,
         members: Members,
         shared: SharedFiles,
         rendezvous: Rendezvous,
@@ -37,6 +40,7 @@ class TaskSender:
     ) -> None:
         self._jobs = jobs
         self._outputs = outputs
+        self._blocks = blocks
         self._members = members
         self._shared = shared
         self._rendezvous = rendezvous
@@ -74,10 +78,22 @@ class TaskSender:
                 command.attempt,
                 splits,
                 tuple(self._send_inputs(link, command.reads)),
+                self._elsewhere(link, plan, command.partition) if plan.spec.blocks else (),
             )
             link.send_ctl(("task", spec))
         except OSError as error:
             self._members.lose(command.executor_id, f"its connection broke: {error}")
+
+    def _elsewhere(self, link: Link, plan: StagePlan, partition: int) -> tuple[BlockSource, ...]:
+        """The cached blocks of a task's partition that its executor has to fetch."""
+        found = []
+        for block in plan.spec.blocks[partition]:
+            executors, nodes = self._blocks.holders(block)
+            if link.executor_id in executors or link.node_id in nodes:
+                continue
+            if executors or nodes:
+                found.append(BlockSource(block, nodes, bool(executors)))
+        return tuple(found)
 
     def _send_inputs(
         self, link: Any, shuffles: Sequence[ShuffleId]

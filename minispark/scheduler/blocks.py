@@ -42,6 +42,8 @@ class BlockTracker:
         self._as_of: dict[RddId, int] = {}
         self._by_executor: dict[ExecutorId, dict[BlockKey, None]] = {}
         self._by_node: dict[NodeId, dict[BlockKey, None]] = {}
+        #: Nodes that were lost: a late word of a copy on them counts no more.
+        self._dead: set[NodeId] = set()
 
     def holders(self, block: BlockKey) -> Holders:
         """Executors with the block in memory and nodes with it on disk."""
@@ -74,26 +76,33 @@ class BlockTracker:
         lost = False
         for change in updates:
             rdd_id, partition = change.block
+            where = node_id if change.on_node is None else change.on_node
+            if where in self._dead and change.on_disk:
+                continue
             if change.in_memory or change.on_disk:
+                # A copy is as old as what it was copied from, whoever made it.
+                made = as_of if change.on_node is None else None
                 before = self.as_of(rdd_id)
-                if before is None or as_of is not None:
-                    now = as_of or 0
+                if before is None or made is not None:
+                    now = made or 0
                     self._as_of[rdd_id] = now if before is None else min(before, now)
             partitions = self._rdds.setdefault(rdd_id, {})
             entry = partitions.setdefault(partition, _Block())
             mine = self._by_executor.setdefault(executor_id, {})
-            if change.in_memory:
+            if change.on_node is not None:
+                pass  # about a file alone
+            elif change.in_memory:
                 entry.executors[executor_id] = None
                 mine[change.block] = None
             else:
                 entry.executors.pop(executor_id, None)
                 mine.pop(change.block, None)
-            ours = self._by_node.setdefault(node_id, {})
+            ours = self._by_node.setdefault(where, {})
             if change.on_disk:
-                entry.nodes[node_id] = None
+                entry.nodes[where] = None
                 ours[change.block] = None
             else:
-                entry.nodes.pop(node_id, None)
+                entry.nodes.pop(where, None)
                 ours.pop(change.block, None)
             lost |= self._prune(change.block)
         return lost
@@ -106,9 +115,14 @@ class BlockTracker:
             lost |= self._prune(block)
         return lost
 
+    def node_alive(self, node_id: NodeId) -> None:
+        """An executor registered on the node: what is said of its disk counts."""
+        self._dead.discard(node_id)
+
     def lose_node(self, node_id: NodeId) -> bool:
         """Forgets what the node held on disk; True when a block is gone."""
         lost = False
+        self._dead.add(node_id)
         for block in self._by_node.pop(node_id, ()):
             self._rdds[block[0]][block[1]].nodes.pop(node_id, None)
             lost |= self._prune(block)

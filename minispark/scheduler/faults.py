@@ -245,6 +245,7 @@ class Faults:
         if event.executor.executor_id in state.executors.by_id:
             raise ValueError(f"executor {event.executor.executor_id} registered twice")
         state.executors.add(event.executor)
+        state.blocks.node_alive(event.executor.node_id)
         state.deserted_since_s = None
         state.exhausted = None
 

@@ -7,6 +7,7 @@ reader gets fresh objects; they go least recently used first, but never for the
 sake of another block of the same RDD. Blocks in files are frames with a
 checksum, in the node's directory: every executor of the node reads them, and
 they outlive this one. A file that is not what was written counts as missing.
+A block may be in both: `to_file` makes a copy for others of what is in the heap.
 
 Knows nothing of tasks or of other nodes. What changed is kept as updates until
 the runtime takes them (`drain_updates`).
@@ -25,6 +26,7 @@ from itertools import chain, islice
 from typing import Any
 
 from minispark.errors import DiskFullError
+from minispark.ids import NodeId
 from minispark.plan.spec import BlockKey, BlockUpdate
 from minispark.storage.files import NodeFiles
 from minispark.storage.immutable import all_immutable
@@ -129,14 +131,47 @@ class BlockStore:
         except FileNotFoundError:
             return None
 
-    def export(self, block: BlockKey) -> Iterator[bytes | memoryview] | None:
-        """The chunks of the block's file, also of a block in the heap: for copies."""
+    def has_file(self, block: BlockKey) -> bool:
+        """Whether the node has a file of the block."""
+        return self._files.exists(block_name(block))
+
+    def export(self, block: BlockKey) -> memoryview | None:
+        """What the block's file holds or would hold, for a copy; None without the block.
+
+        A block that is only in the heap is written to a file without a name:
+        memory stays bounded by a frame.
+        """
         data = self.read_file(block)
-        if data is not None:
-            return iter((data,))
+        if data is None and (entry := self._entry_of(block)) is not None:
+            data = self._files.map_nameless(block_file(entry.records()))
+        return data
+
+    def to_file(self, block: BlockKey) -> bool:
+        """Makes sure the node has a file of the block; False without the block.
+
+        Any thread may call this while tasks read the block: its records are
+        walked, a frame at a time, and nothing of it changes.
+        """
+        if self.has_file(block):
+            return True
+        entry = self._entry_of(block)
+        if entry is None:
+            return False
+        self._files.write_atomic(block_name(block), block_file(entry.records()))
+        if self._entry_of(block) is not entry:
+            # Dropped meanwhile: whoever did so may have looked for files before.
+            self._files.remove(block_name(block))
+            return False
+        return True
+
+    def _entry_of(self, block: BlockKey) -> _Entry | None:
         with self._lock:
-            entry = self._entries.get(block)
-        return None if entry is None else block_file(entry.records())
+            return self._entries.get(block)
+
+    def note_file(self, block: BlockKey, node_id: NodeId, is_there: bool) -> None:
+        """Reports a file of the block, here or on another node."""
+        with self._lock:
+            self._updates.append(BlockUpdate(block, False, is_there, node_id))
 
     def put(self, block: BlockKey, records: Iterator[Any], level: StorageLevel) -> Iterator[Any]:
         """Stores a block if it fits; gives all its records, each once.
@@ -267,18 +302,16 @@ class BlockStore:
                 if victim is None:
                     break
                 entry = self._entries.pop(victim)
-            on_disk = entry.level.useDisk and self._demote(victim, entry)
+            # Also a level without disk may have a file: a copy, or an export.
+            on_disk = self.has_file(victim) or (entry.level.useDisk and self._demote(victim, entry))
             self._memory.release_storage(entry.num_bytes)
             freed += entry.num_bytes
             self._note(victim, in_memory=False, on_disk=on_disk)
         return freed
 
     def _demote(self, block: BlockKey, entry: _Entry) -> bool:
-        name = block_name(block)
-        if self._files.exists(name):
-            return True
         try:
-            self._files.write_atomic(name, block_file(entry.records()))
+            self._files.write_atomic(block_name(block), block_file(entry.records()))
         except DiskFullError:
             # The block can be computed again; the task that needs memory
             # must not fail for it. The update says that it is gone.

@@ -9,6 +9,7 @@ overwrites what somebody else reads.
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import mmap
 import os
@@ -33,6 +34,23 @@ def _mapped(fd: int, size: int) -> memoryview:
     if sys.version_info >= (3, 13):
         return memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_READ, trackfd=False))
     return memoryview(mmap.mmap(fd, size, access=mmap.ACCESS_READ))
+
+
+def open_nameless(path: str) -> int:
+    """A new file without a name, in the directory of `path`.
+
+    Nameless from the start where the system can (O_TMPFILE): a task that is
+    cancelled at just this moment must not leave a name behind.
+    """
+    if hasattr(os, "O_TMPFILE"):
+        try:
+            return os.open(os.path.dirname(path), os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT):
+                raise
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    os.unlink(path)
+    return fd
 
 
 class NodeFiles:
@@ -99,6 +117,22 @@ class NodeFiles:
                 os.unlink(temp)
             raise
         return size, crc
+
+    def map_nameless(self, chunks: Iterable[bytes | memoryview]) -> memoryview:
+        """Writes the chunks to disk and maps them; they go with the last view.
+
+        Raises
+        ------
+        DiskFullError
+            As `write_atomic`.
+        """
+        path = self.temp("spill/x")
+        with disk_errors(path), open(open_nameless(path), "r+b", _WRITE_BUFFER) as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            size = file.tell()
+            return _mapped(file.fileno(), size) if size else memoryview(b"")
 
     def exists(self, relpath: str) -> bool:
         """Whether the file is there."""

@@ -7,7 +7,6 @@ that outlive their task stay readable. Every frame carries a checksum.
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 import threading
@@ -16,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from minispark.errors import PySparkRuntimeError, disk_errors
-from minispark.storage.files import NodeFiles
+from minispark.storage.files import NodeFiles, open_nameless
 from minispark.storage.serializer import load_frame
 
 _HEAD = struct.Struct("<QI")
@@ -30,23 +29,6 @@ class SpillRange(NamedTuple):
     length: int
 
 
-def _open_nameless(path: str) -> int:
-    """A new file without a name, in the directory of `path`.
-
-    Nameless from the start where the system can (O_TMPFILE): a task that is
-    cancelled at just this moment must not leave a name behind.
-    """
-    if hasattr(os, "O_TMPFILE"):
-        try:
-            return os.open(os.path.dirname(path), os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT):
-                raise
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    os.unlink(path)
-    return fd
-
-
 class SpillFile:
     """Frames appended to a nameless file, read back by range."""
 
@@ -54,7 +36,7 @@ class SpillFile:
         self._fd = -1
         self._path = files.temp("spill/x")
         with disk_errors(self._path):
-            self._fd = _open_nameless(self._path)
+            self._fd = open_nameless(self._path)
         self._size = 0
         #: What was appended but not written yet.
         self._pending: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Promises 16, 21, 22 and 24: what is kept on disk, damaged, lost and given back."""
+"""Promises 16, 21 and 22: what is kept on disk, damaged, lost and given back."""
 
 from __future__ import annotations
 
@@ -143,29 +143,6 @@ def test_the_local_directory_is_wiped(breakable: Any) -> None:
         breakable.parallelize(range(100), 4).map(lambda x: (x % 3, x)).reduceByKey(add, 2).count()
         == 3
     )
-    kept.unpersist(blocking=True)
-
-
-@pytest.mark.parametrize(
-    ("level", "survives"),
-    [("DISK_ONLY_2", True), ("MEMORY_ONLY_2", False), ("MEMORY_AND_DISK_2", False)],
-)
-def test_replicated_levels_on_one_node(
-    breakable: Any, log: RunLog, level: str, survives: bool
-) -> None:
-    """The second copy belongs on another node: with one node there is none."""
-
-    def note(index: int, records: Any) -> Any:
-        log.note(f"part-{index}")
-        return list(records)
-
-    kept = breakable.parallelize(range(40), 4).mapPartitionsWithIndex(note)
-    kept.persist(getattr(StorageLevel, level))
-    assert kept.getStorageLevel().replication == 2
-    assert kept.collect() == list(range(40))
-    kill_all(breakable)
-    assert kept.collect() == list(range(40))
-    assert log.counts() == {f"part-{i}": 1 if survives else 2 for i in range(4)}
     kept.unpersist(blocking=True)
 
 

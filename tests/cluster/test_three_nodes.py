@@ -193,7 +193,7 @@ def test_addresses_and_directories(shared: Any, ports: str, cluster: Any) -> Non
     assert shared.defaultParallelism == 3
     engine = shared._engine
     first, last = map(int, ports.split(":"))
-    bound = engine._listener.address
+    bound = engine.backend._listener.address
     assert bound[0] == "127.0.0.1"
     assert first <= bound[1] <= last
     assert engine.nodes.node.address[0] == "localhost"
@@ -400,6 +400,37 @@ def test_a_node_goes_in_the_middle_of_a_job(shared: Any, cluster: Any, log: RunL
     assert sorted(answers[0]) == SUMS
     assert_only_lost_ones_ran_again(log, victim)
     assert len(nodes_of(shared)) == 2
+
+
+def test_second_copies_outlive_a_node(shared: Any, cluster: Any, log: RunLog) -> None:
+    sc = shared
+    cluster.add_node(num_cpus=1)
+    executor_pids(sc, 3)
+    names = ["MEMORY_ONLY_2", "MEMORY_AND_DISK_2", "DISK_ONLY_2"]
+    kept = {}
+    for name in names:
+        kept[name] = spread(sc, log, name=name).persist(getattr(StorageLevel, name))
+        assert kept[name].count() == 600
+    placed = {name: ran_on(log, name) for name in names}
+    victim = next(
+        node.node_id
+        for node in cluster.worker_nodes
+        if all([node.node_id] in where.values() for where in placed.values())
+    )
+    holders = sc._engine.driver._scheduler.blocks.holders
+    for name, rdd in kept.items():
+        for p, (node,) in placed[name].items():
+            executors, nodes = holders((rdd.id(), p))
+            assert len(executors) == (name != "DISK_ONLY_2")
+            assert len(set(nodes) | {node}) == 2, "there are no two nodes with the block"
+    lose(sc, cluster, victim)
+    for rdd in kept.values():
+        assert sorted(rdd.reduceByKey(add, 3).collect()) == SUMS
+        assert rdd.values().sum() == sum(range(600))
+    assert {name: ran_on(log, name) for name in names} == placed, "something ran again"
+    for rdd in kept.values():
+        rdd.unpersist()
+    eventually(lambda: not left(sc, "rdd/"))
 
 
 def test_a_result_goes_with_its_node(shared: Any, cluster: Any, log: RunLog) -> None:

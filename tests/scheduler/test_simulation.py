@@ -27,6 +27,7 @@ EXPECTED = (
     "jobs failed: task",
     "random answers",
     "barrier tasks",
+    "blocks from elsewhere",
     "speculative copies",
     "later stage attempts",
     "repeated map results",

@@ -170,7 +170,7 @@ def test_siblings_read_files(store, files):
 @pytest.mark.parametrize("level", [Level.MEMORY_ONLY, Level.DISK_ONLY])
 def test_export_is_a_file_others_can_open(store, level):
     list(store.put((1, 0), fresh(), level))
-    data = b"".join(store.export((1, 0)))
+    data = bytes(store.export((1, 0)))
     assert list(open_block(memoryview(data))) == ROWS
     assert store.export((9, 9)) is None
 
@@ -212,7 +212,7 @@ def test_what_can_be_changed_is_handed_out_afresh(store):
     assert again == ("a", [1])
     again[1].append(3)
     assert list(store.get((1, 0))) == [("a", [1])]
-    assert next(map(open_block, [memoryview(b"".join(store.export((1, 0))))])) is not None
+    assert next(map(open_block, [memoryview(bytes(store.export((1, 0))))])) is not None
 
 
 def test_empty_block(store):

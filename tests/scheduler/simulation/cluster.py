@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from minispark.ids import ExecutorId, NodeId, RddId, ShuffleId
 from minispark.plan.spec import BlockUpdate, Point, ShufflePoint, StageSpec
+from minispark.scheduler.blocks import Holders
 from minispark.scheduler.commands import LaunchTask
 from tests.scheduler.simulation.plans import Value, stage_value
 
@@ -27,6 +28,8 @@ class Out:
     spec: StageSpec
     #: When its work is done, if it is given the time.
     ready_s: float
+    #: Who had the cached blocks of its partition when it was launched.
+    holders: dict[tuple[RddId, int], Holders] = field(default_factory=dict)
     is_cancelled: bool = False
 
 
@@ -59,6 +62,8 @@ class Cluster:
         self.files: dict[tuple[NodeId, ShuffleId, int, int], Value] = {}
         self.disk: dict[tuple[NodeId, RddId, int], Value] = {}
         self.runs = 0
+        #: How often a task got a block from elsewhere.
+        self.num_brought = 0
 
     def compute(self, out: Out, box: Box) -> tuple[Value, list[BlockUpdate]]:
         """What the task computes of what it finds; raises `Missing`."""
@@ -74,6 +79,11 @@ class Cluster:
                 return box.blocks[key]
             if (box.node, *key) in self.disk:
                 return self.disk[(box.node, *key)]
+            brought = self._bring(key, out.holders.get(key, Holders()))
+            if brought is not None:
+                self.disk[(box.node, *key)] = brought
+                updates.append(BlockUpdate(key, False, True, box.node))
+                return brought
             value = Value.of(("rdd", point.rdd_id), map(read, spec.behind[point.rdd_id]))
             in_memory = self._rng.random() < 0.7
             if in_memory:
@@ -81,6 +91,10 @@ class Cluster:
             else:
                 self.disk[(box.node, *key)] = value
             updates.append(BlockUpdate(key, in_memory, not in_memory))
+            if self._rng.random() < 0.3:  # a second copy, on any node
+                node = self._rng.choice([b.node for b in self.boxes.values()])
+                self.disk[(node, *key)] = value
+                updates.append(BlockUpdate(key, False, True, node))
             return value
 
         value = stage_value(spec, partition, read)
@@ -89,6 +103,19 @@ class Cluster:
             drawn = (spec.shuffle_id, partition, self.runs)
             value = Value(value.digest, value.drawn | {drawn})
         return value, updates
+
+    def _bring(self, key: tuple[RddId, int], holders: Holders) -> Value | None:
+        """The block from another node or executor, if it is still there."""
+        for node in holders.nodes:
+            if (node, *key) in self.disk:
+                self.num_brought += 1
+                return self.disk[(node, *key)]
+        for name in holders.executors:
+            box = self.boxes.get(name)
+            if box is not None and key in box.blocks and self._rng.random() < 0.8:
+                self.num_brought += 1
+                return box.blocks[key]
+        return None
 
     def _fetch(self, out: Out, box: Box, shuffle: ShuffleId) -> Value:
         if shuffle not in out.launch.reads:

@@ -47,6 +47,8 @@ class Plans:
         #: What later jobs may build on.
         self.shuffles: dict[ShuffleId, StageSpec] = {}
         self._ever: dict[ShuffleId, StageSpec] = {}
+        #: The blocks of all persisted RDDs.
+        self.keys: set[tuple[RddId, int]] = set()
         self._truth: dict[object, Value] = {}
         self.jobs: dict[JobId, JobSpec] = {}
 
@@ -69,6 +71,7 @@ class Plans:
             behind[rdd.rdd_id] = tuple(reads)
             reads = [rdd]
             blocks = tuple(((rdd.rdd_id, p),) for p in range(n))
+            self.keys.update((rdd.rdd_id, p) for p in range(n))
         is_random = self._has_random and rng.random() < 0.4
         if is_random and shuffle is not None:
             self.random.add(shuffle)

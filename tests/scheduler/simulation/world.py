@@ -30,6 +30,7 @@ class World:
         self.plans = Plans(rng, seed, self.cores)
         self.cluster = Cluster(rng, self.plans.random)
         self.boxes = self.cluster.boxes
+        self.dead_nodes: set[NodeId] = set()
         self.faulty = True
         self.error_rate = rng.choice([0.02, 0.04, 0.2])
         self.now = 0.0
@@ -68,6 +69,7 @@ class World:
         name = ExecutorId(f"e{number}")
         node = NodeId(f"n{self.rng.randint(0, 2)}-{number // 400}")
         self.boxes[name] = Box(node)
+        self.dead_nodes.discard(node)
         self.send(ev.ExecutorAdded(ExecutorInfo(name, node, self.cores)))
 
     def submit(self) -> None:
@@ -137,7 +139,10 @@ class World:
         self.seen["barrier tasks"] += spec.is_barrier
         self.seen["later stage attempts"] += command.stage_attempt > 1
         is_slow = self.config.speculation and self.rng.random() < 0.1
-        box.tasks.append(Out(command, spec, self.now + is_slow * self.rng.uniform(0.3, 3.0)))
+        keys = spec.blocks[command.partition] if spec.blocks else ()
+        holders = {key: self.scheduler.blocks.holders(key) for key in keys}
+        ready_s = self.now + is_slow * self.rng.uniform(0.3, 3.0)
+        box.tasks.append(Out(command, spec, ready_s, holders))
 
     def needed_now(self, spec: StageSpec) -> set[ShuffleId]:
         """What a task reads if every cached block the scheduler knows is there."""
@@ -350,7 +355,19 @@ class World:
         outputs = self.scheduler.map_outputs
         known = {n for s in self.plans.shuffles for _, _, n in outputs.locations(s)}
         assert node not in known, "outputs of a dead node are still registered"
+        self.dead_nodes.add(node)
+        if self.boxes and self.plans.keys:
+            # Somebody had just put a copy there, and is alive to say so.
+            copy = BlockUpdate(self.rng.choice(sorted(self.plans.keys)), False, True, node)
+            self.late.append(ev.BlocksUpdated(self.rng.choice(list(self.boxes)), (copy,)))
+        self.check_blocks()
         self.replace()
+
+    def check_blocks(self) -> None:
+        """No block is looked for on a node that is gone."""
+        holders = self.scheduler.blocks.holders
+        known = {node for key in self.plans.keys for node in holders(key).nodes}
+        assert not known & self.dead_nodes, "a block on a dead node counts"
 
     def lose_file(self) -> None:
         """Two map outputs are gone; nobody says so."""
@@ -383,6 +400,7 @@ class World:
             self.send(event)
             self.seen["late messages"] += 1
             assert len(self.scheduler.active_job_ids) == before, "the dead ended a job"
+            self.check_blocks()
 
     def forget_shuffle(self) -> None:
         """Nobody holds a shuffle any more."""
@@ -422,4 +440,5 @@ class World:
         while self.late:
             self.talk_of_the_dead()
         self.scheduler.assert_empty()
+        self.seen["blocks from elsewhere"] += self.cluster.num_brought
         assert all(n == 1 for n in self.answers.values()), "a success was not answered once"

@@ -37,7 +37,7 @@ from minispark.runtime.files import SharedFiles
 from minispark.runtime.inline import InlineRunner
 from minispark.runtime.interrupts import deferred_interrupts
 from minispark.runtime.janitor import Janitor
-from minispark.runtime.job import JobRun
+from minispark.runtime.job import JobRun, Result
 from minispark.runtime.members import Members
 from minispark.runtime.messages import ResultFile, TaskReport
 from minispark.runtime.outcomes import Outcomes, event_of
@@ -136,21 +136,35 @@ class Driver:
                 return
             self._draining = True
             try:
-                while self._events:
-                    self._handle(self._events.popleft())
+                while self._events or self._flush():
+                    if self._events:
+                        self._handle(self._events.popleft())
             finally:
                 self._draining = False
+                self.outcomes.hand_over()
 
     def _handle(self, event: e.Event) -> None:
         try:
             for command in self._scheduler.handle(event, time.monotonic()):
                 self._execute(command)
         except Exception as error:
-            # A defect of ours: better every job fails than one hangs.
             log.exception("the scheduler failed on %r", event)
-            for run in list(self._jobs.values()):
-                run.broken = error
-                self._end(run.job_id, None)
+            self._break_all(error)
+
+    def _flush(self) -> bool:
+        """Sends the tasks that the events led to; whether there were any."""
+        try:
+            return self._sender.flush()
+        except Exception as error:
+            log.exception("tasks could not be sent")
+            self._break_all(error)
+            return True
+
+    def _break_all(self, error: Exception) -> None:
+        # A defect of ours: better every job fails than one hangs.
+        for run in list(self._jobs.values()):
+            run.broken = error
+            self._end(run.job_id, None)
 
     def added(self, executor: ExecutorInfo) -> None:
         """See `MemberEvents`."""
@@ -193,16 +207,17 @@ class Driver:
             if is_due:
                 self.post(e.TimerFired())
 
-    def reported(self, executor_id: ExecutorId, report: TaskReport) -> None:
+    def reported(self, reports: Sequence[tuple[ExecutorId, TaskReport]]) -> None:
         """See `MemberEvents`."""
         events: list[e.Event] = []
-        if report.updates:
-            events.append(e.BlocksUpdated(executor_id, report.updates, report.task_id))
-        events.append(event_of(report))
         with self._lock:
-            if report.kind == "ok":
-                self.outcomes.keep(report)
-                self._rendezvous.task_succeeded(report.task_id)
+            for executor_id, report in reports:
+                if report.updates:
+                    events.append(e.BlocksUpdated(executor_id, report.updates, report.task_id))
+                events.append(event_of(report))
+                if report.kind == "ok":
+                    self.outcomes.keep(report)
+                    self._rendezvous.task_succeeded(report.task_id)
             self.post(*events)
 
     def asked(self, executor_id: ExecutorId, task_id: TaskId, method: str, text: str) -> None:
@@ -279,19 +294,22 @@ class Driver:
         Raises what the job failed with. Whatever interrupts the caller
         (Ctrl-C, closing the iterator) cancels the job.
         """
+        results: deque[Result] = deque()
         try:
             with self._lock:
                 self._jobs[run.job_id] = run
             self.post(e.JobSubmitted(run.spec))
-            while (item := self._next(run)) is not None:
-                index, payload = item
-                if run.broken is None:
-                    yield index, payload
-                else:
-                    self.outcomes.drop(payload)
+            while (items := self._next(run)) is not None:
+                results.extend(items)
+                while results:
+                    index, payload = results.popleft()
+                    if run.broken is None:
+                        yield index, payload
+                    else:
+                        self.outcomes.drop(payload)
         except BaseException:
             self.cancel([run.job_id], "the waiting thread was interrupted")
-            for payload in run.unread():
+            for payload in (*(payload for _, payload in results), *run.unread()):
                 self.outcomes.drop(payload)
             raise
         if run.broken is not None:
@@ -299,7 +317,7 @@ class Driver:
         if run.failure is not None:
             raise to_exception(run.failure, run.spec.call_site)
 
-    def _next(self, run: JobRun) -> tuple[int, bytes | ResultFile] | None:
+    def _next(self, run: JobRun) -> list[Result] | None:
         if self._inline is not None:
             self._inline.work_until(run, self)
         return run.inbox.get()

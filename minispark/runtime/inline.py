@@ -11,6 +11,7 @@ import ctypes
 import pickle
 import threading
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from minispark.ids import ExecutorId, NodeId, ShuffleId, TaskId
@@ -23,8 +24,8 @@ from minispark.runtime.messages import StageKey, TaskReport, TaskSpec
 class InlineEvents(Protocol):
     """What the runner tells the driver."""
 
-    def reported(self, executor_id: ExecutorId, report: TaskReport) -> None:
-        """A task attempt ended."""
+    def reported(self, reports: Sequence[tuple[ExecutorId, TaskReport]]) -> None:
+        """Task attempts ended."""
 
     def due_s(self) -> float | None:
         """Seconds until the next timer, None without one."""
@@ -64,10 +65,7 @@ class InlineRunner:
     def send_ctl(self, message: tuple[Any, ...]) -> None:
         """See `Link`."""
         kind = message[0]
-        if kind == "task":
-            self._tasks.append(message[1])
-            self.notify()
-        elif kind == "stage":
+        if kind == "stage":
             self._executor.put_stage(message[1], message[2])
         elif kind == "inputs":
             self._executor.put_inputs(*message[1:])
@@ -77,6 +75,14 @@ class InlineRunner:
             self._executor.forget_inputs(message[1])
         elif kind == "files":
             self._executor.user_files.learn(message[1])
+
+    def add_task(self, spec: TaskSpec) -> None:
+        """See `Link`."""
+        self._tasks.append(spec)
+        self.notify()
+
+    def send_tasks(self) -> None:
+        """See `Link`: they are there already."""
 
     def send_svc(self, message: tuple[Any, ...]) -> None:
         """See `Link`."""
@@ -113,7 +119,7 @@ class InlineRunner:
                 finally:
                     if spec is not None:
                         # Ctrl-C, perhaps before `_run` began; said twice it does no harm.
-                        events.reported(self.executor_id, TaskReport(spec.task_id, "killed"))
+                        events.reported([(self.executor_id, TaskReport(spec.task_id, "killed"))])
                     self._busy.release()
                     self.notify()
                 continue
@@ -133,7 +139,7 @@ class InlineRunner:
     def _run(self, spec: TaskSpec, events: InlineEvents) -> None:
         if spec.task_id in self._cancelled:
             self._cancelled.discard(spec.task_id)
-            events.reported(self.executor_id, TaskReport(spec.task_id, "killed"))
+            events.reported([(self.executor_id, TaskReport(spec.task_id, "killed"))])
             return
         report = TaskReport(spec.task_id, "killed")
         try:
@@ -149,7 +155,7 @@ class InlineRunner:
             report = TaskReport(spec.task_id, "killed")
         finally:
             # Also when Ctrl-C leaves this frame: the scheduler must know.
-            events.reported(self.executor_id, report)
+            events.reported([(self.executor_id, report)])
 
     def _cancel(self, task_id: TaskId) -> None:
         with self._running_lock:

@@ -13,6 +13,9 @@ from minispark.plan.stages import StageGraph, StagePlan
 from minispark.runtime.messages import ResultFile, StageCode, StageKey
 from minispark.scheduler.commands import Failure
 
+#: (index, payload) of one task.
+Result = tuple[int, bytes | ResultFile]
+
 
 class JobRun:
     """Handed from the submitting thread to the driver and back."""
@@ -33,8 +36,10 @@ class JobRun:
         self.maps: dict[ShuffleId, StagePlan] = {
             plan.output.shuffle_id: plan for plan in graph.stages if plan.output is not None
         }
-        #: (index, payload) per result, in order of arrival; None at the end.
-        self.inbox: SimpleQueue[tuple[int, bytes | ResultFile] | None] = SimpleQueue()
+        #: Accepted results, (index, payload), not yet in the inbox.
+        self.arrived: list[Result] = []
+        #: Results in order of arrival, some at a time; None at the end.
+        self.inbox: SimpleQueue[list[Result] | None] = SimpleQueue()
         self.failure: Failure | None = None
         #: An exception raised by the driver's own handling of a result.
         self.broken: BaseException | None = None
@@ -80,13 +85,19 @@ class JobRun:
     def unread(self) -> Iterator[bytes | ResultFile]:
         """Takes the results out that nobody will wait for."""
         while not self.inbox.empty():
-            item = self.inbox.get()
-            if item is not None:
-                yield item[1]
+            for _, payload in self.inbox.get() or ():
+                yield payload
+
+    def hand_over(self) -> None:
+        """Puts what has arrived into the inbox, for the waiting thread."""
+        if self.arrived:
+            arrived, self.arrived = self.arrived, []
+            self.inbox.put(arrived)
 
     def end(self, failure: Failure | None) -> None:
         """The job is over; wakes the waiting thread."""
         if not self.is_done:
             self.is_done = True
             self.failure = failure
+            self.hand_over()
             self.inbox.put(None)

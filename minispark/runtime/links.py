@@ -15,7 +15,8 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from minispark.ids import ExecutorId, NodeId, ShuffleId
-from minispark.runtime.messages import StageKey, send
+from minispark.runtime.message_reader import MessageReader
+from minispark.runtime.messages import StageKey, TaskSpec, send
 
 
 class Link(Protocol):
@@ -35,6 +36,12 @@ class Link(Protocol):
 
     def send_ctl(self, message: tuple[Any, ...]) -> None:
         """Queues a message behind those sent before; `OSError` when gone."""
+
+    def add_task(self, spec: TaskSpec) -> None:
+        """Puts a task behind what was sent before; it goes with `send_tasks`."""
+
+    def send_tasks(self) -> None:
+        """Sends the tasks added since, together; `OSError` when gone."""
 
     def send_svc(self, message: tuple[Any, ...]) -> None:
         """Sends a message that is obeyed at once; `OSError` when gone."""
@@ -64,11 +71,29 @@ class ProcessLink:
         self._svc_lock = threading.Lock()
         self._ctl_socket = socket.socket(fileno=os.dup(ctl.fileno()))
         self._ctl_socket.setblocking(True)
+        #: What came in on *ctl*.
+        self.reader = MessageReader(self._ctl_socket)
+        #: Tasks that have not been sent yet.
+        self._tasks: list[TaskSpec] = []
         #: What the socket had no room for: a busy executor does not read.
         self._backlog: deque[memoryview] = deque()
 
     def send_code(self, data: bytes) -> None:
         """See `Link`; only under the driver's lock. Never waits."""
+        self.send_tasks()
+        self._send(data)
+
+    def add_task(self, spec: TaskSpec) -> None:
+        """See `Link`; only under the driver's lock."""
+        self._tasks.append(spec)
+
+    def send_tasks(self) -> None:
+        """See `Link`; only under the driver's lock. Never waits."""
+        if self._tasks:
+            tasks, self._tasks = self._tasks, []
+            self._send(pickle.dumps(("tasks", tasks), 5))
+
+    def _send(self, data: bytes) -> None:
         size = len(data)
         # The framing of `Connection.send_bytes`.
         head = struct.pack("!i", size) if size < 1 << 31 else struct.pack("!iQ", -1, size)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import pickle
 import selectors
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -25,7 +26,7 @@ from minispark.plan.spec import BlockKey
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.janitor import Janitor
 from minispark.runtime.links import Link, ProcessLink
-from minispark.runtime.messages import TaskReport, receive
+from minispark.runtime.messages import TaskReport
 from minispark.scheduler.model import ExecutorInfo
 
 log = logging.getLogger("minispark")
@@ -43,8 +44,8 @@ class MemberEvents(Protocol):
     def lost(self, executor_id: ExecutorId, reason: str) -> None:
         """A registered executor is gone."""
 
-    def reported(self, executor_id: ExecutorId, report: TaskReport) -> None:
-        """A task attempt ended."""
+    def reported(self, reports: Sequence[tuple[ExecutorId, TaskReport]]) -> None:
+        """Task attempts ended."""
 
     def asked(self, executor_id: ExecutorId, task_id: TaskId, method: str, text: str) -> None:
         """A task of a barrier stage waits for the others."""
@@ -94,6 +95,8 @@ class Members:
         os.set_blocking(self._wake_write, False)
         self._receiver: threading.Thread | None = None
         self._stopping = False
+        #: Read but not yet passed on; the receiving thread's.
+        self._reports: list[tuple[ExecutorId, TaskReport]] = []
         #: Lost links that the receiving thread may still be reading from.
         self._closing: list[ProcessLink] = []
 
@@ -282,6 +285,7 @@ class Members:
                     self._flush(key.data[0])
                 if ready & selectors.EVENT_READ:
                     self._receive(*key.data)
+            self._pass_on()
             self._events.tick()
             if time.monotonic() >= next_beat:
                 next_beat = time.monotonic() + self._heartbeat_s
@@ -313,31 +317,45 @@ class Members:
         if self.links.get(link.executor_id) is not link:
             return
         try:
-            message = receive(connection)
+            is_ctl = connection is link.ctl
+            messages = link.reader.read() if is_ctl else [connection.recv_bytes()]
+            link.heard_s = time.monotonic()
+            for data in messages:
+                self._handle(link.executor_id, pickle.loads(data))
         except (EOFError, OSError):
+            self._pass_on()
             with self._lock:
                 self.lose(link.executor_id, "its process ended")
-            return
         except Exception as error:
             # A message of which not one word is to be trusted; nobody else
             # may suffer from it.
             log.exception("executor %s sent what cannot be read", link.executor_id)
+            self._pass_on()
             with self._lock:
                 self.kill(link.executor_id)
                 self.lose(link.executor_id, f"it sent what cannot be read: {error}")
-            return
-        link.heard_s = time.monotonic()
+
+    def _handle(self, executor_id: ExecutorId, message: tuple[Any, ...]) -> None:
         kind = message[0]
         if kind == "done":
-            self._events.reported(link.executor_id, message[1])
+            self._reports.append((executor_id, message[1]))
         elif kind == "ask":
-            self._events.asked(link.executor_id, *message[1:])
+            self._pass_on()
+            self._events.asked(executor_id, *message[1:])
         elif kind == "want":
-            self._events.wanted(link.executor_id, *message[1:])
+            self._pass_on()
+            self._events.wanted(executor_id, *message[1:])
         elif kind == "exported":
-            self._events.exported(link.executor_id, *message[1:])
+            self._pass_on()
+            self._events.exported(executor_id, *message[1:])
         elif kind == "out":
             _show(sys.stderr if message[2] == "stderr" else sys.stdout, message[3])
+
+    def _pass_on(self) -> None:
+        """Tells of the reports that have come in since: many at once are cheaper."""
+        if self._reports:
+            reports, self._reports = self._reports, []
+            self._events.reported(reports)
 
     def _beat(self) -> None:
         """Asks every executor for a sign of life; the silent are lost."""

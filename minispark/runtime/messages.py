@@ -13,7 +13,7 @@ ctl, driver → executor
 ``("forget", key)``                 the code is not needed any more
 ``("inputs", shuffle, ver, locs)``  map output locations, once per version
 ``("files", [SharedFile])``         what the user added, before the next task
-``("task", TaskSpec)``              run this
+``("tasks", [TaskSpec])``           run these, in this order
 ``("stop",)``                       finish and exit
 ctl, executor → driver
 ``("out", task_id, stream, text)``  what a task printed, before its report

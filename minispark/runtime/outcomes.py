@@ -50,6 +50,8 @@ class Outcomes:
         self._max_result_bytes = max_result_bytes
         self._give_up = give_up
         self._reports: dict[TaskId, TaskReport] = {}
+        #: Jobs with results that nobody was woken for.
+        self._told: set[JobRun] = set()
         #: Those that somebody still holds, and so may read.
         self.accumulators: weakref.WeakValueDictionary[AccumulatorId, Accumulator[Any]] = (
             weakref.WeakValueDictionary()
@@ -92,7 +94,15 @@ class Outcomes:
                     "RESULT_TOO_LARGE",
                 ),
             )
-        run.inbox.put((command.index, report.result))
+        run.arrived.append((command.index, report.result))
+        self._told.add(run)
+
+    def hand_over(self) -> None:
+        """Wakes the waiting threads: once for all results of a batch of reports."""
+        if self._told:
+            told, self._told = self._told, set()
+            for run in told:
+                run.hand_over()
 
     def _break(self, run: JobRun | None, error: BaseException) -> None:
         if run is not None and run.broken is None:

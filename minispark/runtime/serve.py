@@ -208,8 +208,9 @@ class _Session:
     def _step(self, message: tuple[Any, ...]) -> bool:
         kind = message[0]
         executor = self._executor
-        if kind == "task":
-            self._report(self._run(message[1]))
+        if kind == "tasks":
+            for spec in message[1]:
+                self._report(self._run(spec))
         elif kind == "stage":
             executor.put_stage(message[1], message[2])
         elif kind == "inputs":

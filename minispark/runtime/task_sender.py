@@ -9,9 +9,8 @@ and never waits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
-from minispark.ids import JobId, ShuffleId, StageId
+from minispark.ids import ExecutorId, JobId, ShuffleId, StageId
 from minispark.plan.stages import StagePlan, source_partitions
 from minispark.runtime.files import SharedFiles
 from minispark.runtime.job import JobRun
@@ -47,9 +46,11 @@ class TaskSender:
         self._status = status
         #: Codes that were sent for a stage, to be forgotten with it.
         self._stage_keys: dict[int, set[StageKey]] = {}
+        #: Executors with tasks that `flush` will send.
+        self._with_tasks: dict[ExecutorId, Link] = {}
 
     def launch(self, command: c.LaunchTask) -> None:
-        """Sends one task attempt, and before it what the executor lacks for it."""
+        """Puts one task attempt on its way, and before it what the executor lacks for it."""
         link = self._members.links.get(command.executor_id)
         run = self._jobs.get(command.job_id)
         if link is None or run is None:
@@ -80,7 +81,8 @@ class TaskSender:
                 tuple(self._send_inputs(link, command.reads)),
                 self._elsewhere(link, plan, command.partition) if plan.spec.blocks else (),
             )
-            link.send_ctl(("task", spec))
+            link.add_task(spec)
+            self._with_tasks[command.executor_id] = link
         except OSError as error:
             self._members.lose(command.executor_id, f"its connection broke: {error}")
 
@@ -95,8 +97,20 @@ class TaskSender:
                 found.append(BlockSource(block, nodes, bool(executors)))
         return tuple(found)
 
+    def flush(self) -> bool:
+        """Sends what `launch` has put together; whether there was anything."""
+        if not self._with_tasks:
+            return False
+        links, self._with_tasks = self._with_tasks, {}
+        for executor_id, link in links.items():
+            try:
+                link.send_tasks()
+            except OSError as error:
+                self._members.lose(executor_id, f"its connection broke: {error}")
+        return True
+
     def _send_inputs(
-        self, link: Any, shuffles: Sequence[ShuffleId]
+        self, link: Link, shuffles: Sequence[ShuffleId]
     ) -> Iterator[tuple[ShuffleId, int]]:
         """Tells the executor new locations; once per executor and version."""
         outputs = self._outputs

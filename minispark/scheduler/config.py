@@ -17,8 +17,12 @@ class SchedulerConfig:
     fetch_coalesce_s: float = 0.1
     #: How long a free core is kept for a task that has its data elsewhere.
     locality_wait_s: float = 0.3
-    #: Tasks shorter than this are sent ahead, one per executor.
+    #: Tasks shorter than this are sent ahead, at least one per executor,
     prefetch_below_s: float = 0.05
+    #: and while those that wait there together take less than this,
+    prefetch_span_s: float = 0.004
+    #: up to this many.
+    max_prefetch: int = 8
     #: Share executors evenly among pools instead of first come, first served.
     fair: bool = False
     #: Start copies of tasks that are much slower than the rest of their stage.
@@ -36,6 +40,15 @@ class SchedulerConfig:
     cancel_grace_s: float = 2.0
     #: A barrier stage fails when there were not enough cores for so long.
     barrier_wait_s: float = 15.0
+
+    def prefetch(self, mean_s: float, num_timed: int) -> int:
+        """How many tasks of this mean duration, of so many, may wait at an executor."""
+        if mean_s >= self.prefetch_below_s:
+            return 0
+        limit = min(self.max_prefetch, num_timed)
+        if mean_s * limit <= self.prefetch_span_s:
+            return limit
+        return max(1, int(self.prefetch_span_s / mean_s))
 
     def __post_init__(self) -> None:
         if self.max_task_failures < 1 or self.max_stage_attempts < 1:

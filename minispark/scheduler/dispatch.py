@@ -22,6 +22,7 @@ class Dispatcher:
         self.state = state
         self.lifecycle = lifecycle
         self._speculating = False
+        self._watching = False
 
     def run(self, now: float) -> None:
         """Launches what can be launched now."""
@@ -31,6 +32,7 @@ class Dispatcher:
             self.lifecycle.recheck(now)
         if not state.ready:
             state.touched.clear()
+            self._watch_queues(now)
             return
         if state.executors.free:
             if state.config.fair:
@@ -38,9 +40,10 @@ class Dispatcher:
             else:
                 self._run_fifo(now)
         for executor in state.touched:
-            if executor.used >= executor.cores and not executor.queued:
+            if executor.used >= executor.cores:
                 self._prefetch(executor, now)
         state.touched.clear()
+        self._watch_queues(now)
         if state.config.speculation and not self._speculating:
             self._speculating = True
             state.at(now + state.config.speculation_interval_s, self._speculate)
@@ -122,26 +125,57 @@ class Dispatcher:
         return budget
 
     def _prefetch(self, executor: Executor, now: float) -> None:
-        """Sends one short task ahead, where that leaves no core without work."""
+        """Sends short tasks ahead, where that leaves no core without work."""
         state = self.state
         if executor.is_doomed:
             return
         stage = next(iter(state.ready.in_order()), None)
         if stage is None or stage.spec.is_barrier or stage.spec.task_cpus != 1:
             return
-        mean = stage.tasks.mean_s
-        if (
-            mean is None
-            or mean >= state.config.prefetch_below_s
-            or state.executors.free
-            or len(stage.tasks.pending) < state.executors.total_cores
-            or any(a.stage is not stage or a.is_cancelled for a in executor.running.values())
+        tasks = stage.tasks
+        mean = tasks.mean_s
+        if mean is None or state.executors.free:
+            return
+        room = state.config.prefetch(mean, tasks.num_timed) - len(executor.queued)
+        if room <= 0 or any(
+            attempt.stage is not stage or attempt.is_cancelled
+            for attempt in (*executor.running.values(), *executor.queued.values())
         ):
             return
-        index = stage.tasks.take(executor, has_choice=True)
-        if index is not None:
+        # The more an executor has waiting, the more must be left for the others.
+        cores = state.executors.total_cores
+        while room > 0 and len(tasks.pending) >= cores * (len(executor.queued) + 1):
+            index = tasks.take(executor, has_choice=True)
+            if index is None:
+                break
             state.launch(stage, index, executor, now, queued=True)
-            state.update_ready(stage)
+            room -= 1
+        state.update_ready(stage)
+
+    def _watch_queues(self, now: float) -> None:
+        """While a core is free and tasks wait at others, looks whether they wait long."""
+        executors = self.state.executors
+        if executors.free and executors.num_queued and not self._watching:
+            self._watching = True
+            self.state.at(now + self.state.config.prefetch_below_s, self._recall)
+
+    def _recall(self, now: float) -> None:
+        """Takes tasks back that were sent ahead behind one that turned out to be long."""
+        self._watching = False
+        state = self.state
+        if not state.executors.free:
+            return
+        for executor in list(state.executors.by_id.values()):
+            if not executor.queued or any(
+                now - attempt.started_s < state.config.prefetch_below_s
+                for attempt in executor.running.values()
+            ):
+                continue
+            for attempt in list(executor.queued.values()):
+                stage = attempt.stage
+                if not attempt.is_cancelled and attempt.index not in stage.tasks.copies:
+                    state.cancel(attempt, "a free executor takes it", now)
+                    state.put_back(stage, attempt.index, avoid=executor)
 
     # -- barrier --------------------------------------------------------------
 

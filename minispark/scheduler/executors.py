@@ -23,7 +23,7 @@ class Executor:
     cores: int
     used: int = 0
     running: dict[TaskId, TaskAttempt] = field(default_factory=dict)
-    #: Tasks sent ahead; at most one that is not cancelled.
+    #: Tasks sent ahead, in this order.
     queued: dict[TaskId, TaskAttempt] = field(default_factory=dict)
     #: It was told to end: it gets no task until it proves to be usable.
     is_doomed: bool = False
@@ -37,6 +37,8 @@ class ExecutorTable:
         #: Those with at least one free core, in the order they became free.
         self.free: dict[ExecutorId, Executor] = {}
         self.total_cores = 0
+        #: Tasks sent ahead, cancelled ones included, at all executors.
+        self.num_queued = 0
         self._nodes: dict[NodeId, int] = {}
 
     def __len__(self) -> int:
@@ -67,6 +69,7 @@ class ExecutorTable:
             return None
         self.free.pop(executor_id, None)
         self.total_cores -= executor.cores
+        self.num_queued -= len(executor.queued)
         self._nodes[executor.node_id] -= 1
         if not self._nodes[executor.node_id]:
             del self._nodes[executor.node_id]
@@ -81,6 +84,7 @@ class ExecutorTable:
         executor = attempt.executor
         if attempt.is_queued:
             executor.queued[attempt.id] = attempt
+            self.num_queued += 1
             return
         executor.running[attempt.id] = attempt
         executor.used += cpus
@@ -90,7 +94,9 @@ class ExecutorTable:
     def release(self, attempt: TaskAttempt, cpus: int) -> None:
         """The attempt's core is free again."""
         executor = attempt.executor
-        if executor.queued.pop(attempt.id, None) is None:
+        if executor.queued.pop(attempt.id, None) is not None:
+            self.num_queued -= executor.id in self.by_id
+        else:
             del executor.running[attempt.id]
             executor.used -= cpus
             self.refresh(executor)
@@ -99,6 +105,7 @@ class ExecutorTable:
         """A prefetched attempt begins to run."""
         executor = attempt.executor
         del executor.queued[attempt.id]
+        self.num_queued -= 1
         attempt.is_queued = False
         attempt.started_s = now
         self.occupy(attempt, cpus)

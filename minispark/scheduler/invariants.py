@@ -28,19 +28,22 @@ def validate(state: SchedulerState) -> None:
 
 def _validate_executors(state: SchedulerState) -> None:
     table = state.executors
-    total = 0
+    total = queued = 0
     for executor in table.by_id.values():
         used = sum(a.stage.spec.task_cpus for a in executor.running.values())
         assert used == executor.used, f"{executor.id} uses {used}, not {executor.used}"
         assert executor.used <= executor.cores, f"{executor.id} has too many tasks"
         wanted = [a for a in executor.queued.values() if not a.is_cancelled]
-        assert len(wanted) <= 1, f"{executor.id} has {len(wanted)} tasks sent ahead"
+        limit = state.config.max_prefetch
+        assert len(wanted) <= limit, f"{executor.id} has {len(wanted)} tasks sent ahead"
         is_free = executor.used < executor.cores and not executor.is_doomed
         assert (executor.id in table.free) == is_free, f"{executor.id}: free is wrong"
         for attempt in (*executor.running.values(), *executor.queued.values()):
             assert state.tasks.get(attempt.id) is attempt, f"unknown task on {executor.id}"
         total += executor.cores
+        queued += len(executor.queued)
     assert total == table.total_cores, "total_cores is wrong"
+    assert queued == table.num_queued, "num_queued is wrong"
     assert table.free.keys() <= table.by_id.keys(), "a dead executor is free"
 
 

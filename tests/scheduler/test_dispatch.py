@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -134,14 +135,45 @@ def test_reducer_runs_where_most_of_its_input_is(sizes, places) -> None:
 # -- prefetching ----------------------------------------------------------------
 
 
-def test_short_tasks_are_sent_ahead_one_per_executor() -> None:
+def test_short_tasks_are_sent_ahead_the_more_the_better_they_are_known() -> None:
     backend = FakeBackend(executors=2)
-    backend.submit(result_job(0, 20))
+    backend.submit(result_job(0, 100))
     assert len(backend.tasks) == 2, "nothing is known about the stage yet"
     backend.succeed(backend.running[0])
     assert len(backend.tasks) == 3
     backend.succeed(backend.running[0])
-    assert len(backend.tasks) == 4
+    assert len(backend.tasks) == 5
+    for _ in range(10):
+        backend.succeed(backend.running[0])
+    most = SchedulerConfig().max_prefetch
+    assert max(Counter(t.executor_id for t in backend.running).values()) == 1 + most
+    backend.run_all()
+    assert backend.finished == [0]
+
+
+def test_fewer_tasks_are_sent_ahead_the_longer_they_are() -> None:
+    config = SchedulerConfig()
+    assert config.prefetch(0.0, 100) == config.prefetch(0.0001, 100) == config.max_prefetch
+    assert config.prefetch(0.002, 100) == 2
+    assert config.prefetch(0.02, 100) == 1
+    assert config.prefetch(0.2, 100) == 0
+
+
+def test_tasks_behind_a_long_one_are_taken_back_by_a_free_executor() -> None:
+    backend = FakeBackend(executors=2)
+    backend.submit(result_job(0, 30))
+    backend.succeed(backend.running[0])
+    _, *waiting = (t for t in backend.running if t.executor_id == "e0")
+    assert waiting, "tasks wait behind one that will be long"
+    while any(t.executor_id == "e1" for t in backend.running):
+        backend.succeed(next(t for t in backend.running if t.executor_id == "e1"))
+    backend.advance(1)
+    recalled = {c.task_id for c in backend.commands(cmd.CancelTask)}
+    assert recalled == {t.task_id for t in waiting}
+    moved = {t.partition for t in backend.running if t.executor_id == "e1"}
+    assert moved & {t.partition for t in waiting}
+    for task in waiting:
+        backend.kill(task)
     backend.run_all()
     assert backend.finished == [0]
 

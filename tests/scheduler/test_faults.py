@@ -285,7 +285,7 @@ def test_prefetched_task_is_not_blamed() -> None:
     backend.submit(result_job(0, 50))
     backend.succeed(backend.running[0])
     for i in range(3):
-        assert len(backend.tasks) == 2
+        assert len(backend.tasks) >= 2
         backend.lose_executor(f"e{i}")
         backend.add_executor(f"e{i + 1}")
         while len(backend.tasks) < 2:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import itertools
 import weakref
-import zlib
 from collections.abc import Callable, Sequence
+from itertools import accumulate, chain
 from typing import Any
 
 from minispark.ids import BroadcastId
@@ -16,6 +16,8 @@ from minispark.plan.nodes import Node
 from minispark.runtime.cluster_files import ClusterFiles
 from minispark.runtime.janitor import Janitor
 from minispark.runtime.messages import INLINE_BYTES, DriverBlock
+from minispark.runtime.slices import Slice
+from minispark.storage.files import Summed
 from minispark.storage.sealed import sealed, unsealed
 from minispark.storage.serializer import dump_value, load_value
 
@@ -43,18 +45,19 @@ class DriverData:
 
     # -- slices of the driver's data ---------------------------------------
 
-    def store_slices(self, slices: list[bytes]) -> list[bytes | DriverBlock]:
+    def store_slices(self, slices: Sequence[Slice]) -> list[bytes | DriverBlock]:
         """Small slices travel with their tasks; large ones go to a file."""
-        if not any(len(data) > INLINE_BYTES for data in slices):
-            return list(slices)
+        sizes = [sum(map(len, chunks)) for chunks in slices]
+        if max(sizes, default=0) <= INLINE_BYTES:
+            return [b"".join(chunks) for chunks in slices]
         relpath = f"slices/{next(self._slice_ids)}"
-        self._nodes.local.write_atomic(relpath, slices)
-        blocks: list[bytes | DriverBlock] = []
-        offset = 0
-        for data in slices:
-            blocks.append(DriverBlock(relpath, offset, len(data), zlib.crc32(data)))
-            offset += len(data)
-        return blocks
+        summed = [Summed(chunks) for chunks in slices]
+        self._nodes.local.write_atomic(relpath, chain.from_iterable(summed))
+        offsets = accumulate(sizes, initial=0)
+        return [
+            DriverBlock(relpath, offset, size, one.crc)
+            for offset, size, one in zip(offsets, sizes, summed)
+        ]
 
     def own_slices(self, node: Node, blocks: Sequence[bytes | DriverBlock]) -> None:
         """Removes the slices' file when the node is gone."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import pickle
 import threading
 import time
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -43,7 +42,7 @@ from minispark.scheduler.model import MapStatus
 from minispark.shuffle.reader import FetchFailedError, MapLocation
 from minispark.shuffle.writer import write_map_output
 from minispark.storage.blocks import BlockStore
-from minispark.storage.files import NodeFiles
+from minispark.storage.files import NodeFiles, Summed
 from minispark.storage.memory import MemoryManager
 from minispark.storage.sealed import unsealed
 from minispark.storage.serializer import dump_value, load_value
@@ -244,11 +243,9 @@ class Executor:
         if total <= INLINE_BYTES:
             return b"".join(data)
         relpath = f"result/{spec.task_id}"
-        crc = 0
-        for chunk in data:
-            crc = zlib.crc32(chunk, crc)
-        self.files.write_atomic(relpath, data)
-        return ResultFile(self.node.node_id, relpath, total, crc)
+        summed = Summed(data)
+        self.files.write_atomic(relpath, summed)
+        return ResultFile(self.node.node_id, relpath, total, summed.crc)
 
     def _failed(self, task: TaskRun, spec: TaskSpec, error: BaseException) -> TaskReport:
         lost = task.fetch_failure

@@ -26,7 +26,7 @@ from minispark.errors import PySparkRuntimeError, PySparkValueError
 from minispark.ids import NodeId
 from minispark.runtime.boot import DRIVER_NODE
 from minispark.runtime.current import current_task
-from minispark.storage.files import NodeFiles
+from minispark.storage.files import NodeFiles, Summed
 
 #: Below the node directory: where the user finds the files, unpacked.
 _ROOT = "userfiles"
@@ -107,10 +107,11 @@ class SharedFiles:
         with self._lock:
             number = self._told + 1
             relpath = f"shared/{number}"
-            size, crc = self._files.write_atomic(relpath, chunks)
-            entry = SharedFile(number, name, kind, relpath, size, crc, is_code)
+            summed = Summed(chunks)
+            size = self._files.write_atomic(relpath, summed)
+            entry = SharedFile(number, name, kind, relpath, size, summed.crc, is_code)
             old = self._entries.get(name)
-            if old is not None and (old.kind, old.size, old.crc) == (kind, size, crc):
+            if old is not None and (old.kind, old.size, old.crc) == (kind, size, entry.crc):
                 self._files.remove(relpath)
                 return
             if old is not None and not self._overwrite:

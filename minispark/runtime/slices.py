@@ -6,13 +6,19 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from minispark.storage.serializer import dump_frame, iter_frames
+from minispark.storage.serializer import dump_value, iter_value
+
+#: The chunks of one pickled slice.
+Slice = list[bytes | memoryview]
 
 
 def sliced(
     collection: Iterable[Any], num_slices: int, max_batch: int
-) -> tuple[list[range] | None, list[bytes]]:
+) -> tuple[list[range] | None, list[Slice]]:
     """A collection as ranges (for a `range`), else as pickled slices.
+
+    Arrays and the like are not copied: who gets the slices copies or writes
+    them before the caller of `parallelize` goes on.
 
     Where the cuts are is PySpark's: it makes batches of records and deals
     those out evenly, so that a slice is a whole number of batches.
@@ -26,7 +32,7 @@ def sliced(
     for i in range(num_slices):
         start = i * num_batches // num_slices * batch
         end = (i + 1) * num_batches // num_slices * batch
-        slices.append(_pickled(records[start:end]))
+        slices.append(dump_value(records[start:end], by_value=True))
     return None, slices
 
 
@@ -40,13 +46,6 @@ def _cut_range(numbers: range, num_slices: int) -> list[range]:
     return [range(start(i), start(i + 1), step) for i in range(num_slices)]
 
 
-def _pickled(records: list[Any]) -> bytes:
-    size = 1000
-    return b"".join(
-        dump_frame(records[i : i + size], by_value=True) for i in range(0, len(records), size)
-    )
-
-
 def read_slice(data: bytes | memoryview) -> Iterator[Any]:
-    """The records of a pickled slice."""
-    return chain.from_iterable(iter_frames(data))
+    """The records of a pickled slice; they are the reader's own and may be changed."""
+    return chain.from_iterable(iter_value(data))

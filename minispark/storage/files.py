@@ -1,9 +1,9 @@
 """The node-local directory: files that appear whole or not at all.
 
-Owns names, atomic writing, checksums of what is written, and the mapped files
-of this process. Knows nothing of what the files contain. Every executor of a
-node uses the same directory; names of different attempts differ, so nobody
-overwrites what somebody else reads.
+Owns names, atomic writing, and the mapped files of this process. Knows nothing
+of what the files contain. Every executor of a node uses the same directory;
+names of different attempts differ, so nobody overwrites what somebody else
+reads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from minispark.errors import PySparkRuntimeError, disk_errors
@@ -51,6 +51,19 @@ def open_nameless(path: str) -> int:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     os.unlink(path)
     return fd
+
+
+class Summed:
+    """Chunks on their way to a file, and the CRC-32 of those that have passed."""
+
+    def __init__(self, chunks: Iterable[bytes | memoryview]) -> None:
+        self._chunks = chunks
+        self.crc = 0
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        for chunk in self._chunks:
+            self.crc = zlib.crc32(chunk, self.crc)
+            yield chunk
 
 
 class NodeFiles:
@@ -86,8 +99,8 @@ class NodeFiles:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         return path
 
-    def write_atomic(self, relpath: str, chunks: Iterable[bytes | memoryview]) -> tuple[int, int]:
-        """Writes a file; gives its size and CRC-32.
+    def write_atomic(self, relpath: str, chunks: Iterable[bytes | memoryview]) -> int:
+        """Writes a file; gives its size.
 
         Either the complete file is there afterwards or nothing is, whatever
         goes wrong while `chunks` are produced or written.
@@ -98,13 +111,12 @@ class NodeFiles:
             The disk, the quota or the limit of a file's size is exhausted.
         """
         temp = self.temp(relpath)
-        size = crc = 0
+        size = 0
         try:
             with disk_errors(relpath):
                 with open(temp, "xb", buffering=_WRITE_BUFFER) as file:
                     for chunk in chunks:
                         file.write(chunk)
-                        crc = zlib.crc32(chunk, crc)
                         size += len(chunk)
                 written = os.stat(temp).st_size
                 if written != size:
@@ -116,7 +128,7 @@ class NodeFiles:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temp)
             raise
-        return size, crc
+        return size
 
     def map_nameless(self, chunks: Iterable[bytes | memoryview]) -> memoryview:
         """Writes the chunks to disk and maps them; they go with the last view.

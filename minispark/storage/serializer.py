@@ -223,6 +223,8 @@ def dump_value(value: Any, by_value: bool = False) -> list[bytes | memoryview]:
             data = cloudpickle.dumps(value, 5, buffer_callback=buffers_of.append)
         buffers = [b.raw() for b in buffers_of]
     except Exception as error:
+        if type(value) is list:
+            raise _unpicklable(value, error) from error
         text = short_repr(value)
         raise PySparkPicklingError(f"Cannot pickle the value {text}: {error}") from error
     sizes = [len(data), *map(len, buffers)]
@@ -234,6 +236,15 @@ def dump_value(value: Any, by_value: bool = False) -> list[bytes | memoryview]:
         chunks += (b"\0" * padding, buffer)
         position += padding + len(buffer)
     return chunks
+
+
+def iter_value(buf: Buffer) -> Iterator[list[Any]]:
+    """The records of a list that `dump_value` wrote, as many at a time as lie together."""
+    view = memoryview(buf)
+    if view[:1] == _VALUE_FRAMES:
+        yield from iter_frames(view[1:])
+    else:
+        yield load_value(view, copy=True)
 
 
 def load_value(buf: Buffer, copy: bool = False) -> Any:

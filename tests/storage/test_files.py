@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from minispark.errors import DiskFullError
-from minispark.storage.files import NodeFiles
+from minispark.storage.files import NodeFiles, Summed
 from minispark.storage.serializer import dump_frame
 from minispark.storage.spill import SpillFile
 
@@ -46,8 +46,9 @@ def small_disk():
 
 def test_write_and_map(files):
     assert stat.S_IMODE(os.stat(files.root).st_mode) == 0o700
-    size, crc = files.write_atomic("a/b.data", [b"one", memoryview(b"two")])
-    assert (size, crc) == (6, zlib.crc32(b"onetwo"))
+    summed = Summed([b"one", memoryview(b"two")])
+    assert files.write_atomic("a/b.data", summed) == 6
+    assert summed.crc == zlib.crc32(b"onetwo")
     assert bytes(files.map_read("a/b.data")) == b"onetwo"
     assert all_files(files) == ["a/b.data"]
 

@@ -28,6 +28,7 @@ from typing import ClassVar
 import cloudpickle  # type: ignore[import-untyped,unused-ignore]
 
 from minispark.errors import PySparkException, PySparkPicklingError
+from minispark.held import holding, with_held
 
 __all__ = ["CLOSURE_WARN_BYTES", "dumps_closure"]
 
@@ -72,8 +73,9 @@ def dumps_closure(obj: object, where: str = "") -> bytes:
 
 def _dumps(obj: object) -> bytes:
     buffer = io.BytesIO()
-    _ClosurePickler(buffer).dump(obj)
-    return buffer.getvalue()
+    with holding() as held:
+        _ClosurePickler(buffer).dump(obj)
+    return with_held(buffer.getvalue(), held)
 
 
 def _reduce_code(code: types.CodeType) -> tuple[object, ...]:

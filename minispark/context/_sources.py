@@ -246,7 +246,8 @@ class _Sources(_Files):
         """
         self._assert_active()
         data = self._engine.data
-        return Broadcast(data.new_broadcast(value), data)
+        file = data.new_broadcast(value)
+        return Broadcast(file.bid, data, file)
 
     def accumulator(
         self, value: T, accum_param: AccumulatorParam[T] | None = None

@@ -2,7 +2,8 @@
 
 The driver writes the value to a file in its own node directory; every other
 node copies the file once; executors map it and keep the loaded value while
-memory allows. Inside a closure only the id travels.
+memory allows. Inside a closure only the id travels; the closure's bytes keep the
+file (`BroadcastFile`) as long as they exist.
 """
 
 from __future__ import annotations
@@ -11,14 +12,31 @@ from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from minispark.errors import PySparkRuntimeError
+from minispark.held import hold
 from minispark.ids import BroadcastId
 from minispark.runtime.current import current_task
 
 T = TypeVar("T")
 
 
+class BroadcastFile:
+    """Stands for the file of a broadcast, which goes when nobody holds this any more.
+
+    The user's `Broadcast` holds it, and so do the pickled bytes of every
+    function that refers to the broadcast.
+    """
+
+    __slots__ = ("__weakref__", "bid")
+
+    def __init__(self, bid: BroadcastId) -> None:
+        self.bid = bid
+
+
 class BroadcastOwner(Protocol):
     """What the driver does for its broadcasts."""
+
+    def pin_broadcast(self, file: BroadcastFile) -> None:
+        """Keeps the file for good: nobody can tell who may still name it."""
 
     def load_broadcast(self, bid: BroadcastId) -> Any:
         """A fresh copy of the value."""
@@ -38,9 +56,15 @@ class Broadcast(Generic[T]):
     >>> table.destroy()
     """
 
-    def __init__(self, bid: BroadcastId, owner: BroadcastOwner | None) -> None:
+    def __init__(
+        self,
+        bid: BroadcastId,
+        owner: BroadcastOwner | None,
+        file: BroadcastFile | None = None,
+    ) -> None:
         self.id = bid
         self._owner = owner
+        self._file = file
         self._destroyed = False
 
     @property
@@ -89,6 +113,9 @@ class Broadcast(Generic[T]):
                 f"Broadcast({self.id}) was destroyed and cannot be used in a closure",
                 "BROADCAST_DESTROYED",
             )
+        if self._file is not None and self._owner is not None and not hold(self._file):
+            # Among the user's data, or pickled by the user.
+            self._owner.pin_broadcast(self._file)
         return _in_task, (self.id,)
 
     def __repr__(self) -> str:

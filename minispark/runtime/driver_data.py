@@ -13,6 +13,7 @@ from typing import Any
 
 from minispark.ids import BroadcastId
 from minispark.plan.nodes import Node
+from minispark.runtime.broadcast import BroadcastFile
 from minispark.runtime.cluster_files import ClusterFiles
 from minispark.runtime.janitor import Janitor
 from minispark.runtime.messages import INLINE_BYTES, DriverBlock
@@ -41,6 +42,7 @@ class DriverData:
         self._janitor = janitor
         self._tell_executors = tell_executors
         self._broadcast_ids = itertools.count()
+        self._pinned: set[BroadcastFile] = set()
         self._slice_ids = itertools.count()
 
     # -- slices of the driver's data ---------------------------------------
@@ -70,12 +72,20 @@ class DriverData:
 
     # -- broadcasts ----------------------------------------------------------
 
-    def new_broadcast(self, value: Any) -> BroadcastId:
-        """Writes a value to the driver's node."""
+    def new_broadcast(self, value: Any) -> BroadcastFile:
+        """Writes a value to the driver's node, where it stays while the result is held."""
         bid = BroadcastId(next(self._broadcast_ids))
         chunks = sealed(dump_value(value, by_value=True))
         self._nodes.local.write_atomic(f"broadcast/{bid}", chunks)
-        return bid
+        file = BroadcastFile(bid)
+        weakref.finalize(
+            file, _broadcast_unused, self._janitor, weakref.ref(self), bid
+        ).atexit = False
+        return file
+
+    def pin_broadcast(self, file: BroadcastFile) -> None:
+        """See `BroadcastOwner`."""
+        self._pinned.add(file)
 
     def load_broadcast(self, bid: BroadcastId) -> Any:
         """See `BroadcastOwner`."""
@@ -91,8 +101,19 @@ class DriverData:
         self._janitor.put(lambda: remove(f"broadcast/{bid}"))
 
 
-# A finalizer: it may run on any thread at any moment, so it only hands a chore
+# Finalizers: they may run on any thread at any moment, so they only hand a chore
 # to the janitor, who drops it when the engine has stopped.
+
+
+def _broadcast_unused(
+    janitor: Janitor, data_ref: weakref.ref[DriverData], bid: BroadcastId
+) -> None:
+    def remove() -> None:
+        data = data_ref()
+        if data is not None:
+            data.unpersist_broadcast(bid, True, False)
+
+    janitor.put(remove)
 
 
 def _remove_later(janitor: Janitor, nodes: weakref.ref[ClusterFiles], relpath: str) -> None:

@@ -9,24 +9,22 @@ it `TaskSpec`s and pass its `TaskReport`s on.
 from __future__ import annotations
 
 import pickle
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import cloudpickle
 
 from minispark.conf import SparkConf
-from minispark.errors import PySparkRuntimeError
-from minispark.ids import BroadcastId, ExecutorId, NodeId, RddId, ShuffleId, TaskId
+from minispark.ids import ExecutorId, NodeId, RddId, ShuffleId, TaskId
 from minispark.plan.pipeline import evaluate
 from minispark.plan.spec import BlockKey
 from minispark.runtime.block_copies import BlockCopies
-from minispark.runtime.boot import DRIVER_NODE, NodeInfo
+from minispark.runtime.boot import NodeInfo
 from minispark.runtime.current import set_current_task
 from minispark.runtime.failures import TaskKilled, describe
 from minispark.runtime.files import UserFiles
+from minispark.runtime.loaded_broadcasts import Broadcasts
 from minispark.runtime.messages import (
     INLINE_BYTES,
     FetchFailure,
@@ -36,7 +34,7 @@ from minispark.runtime.messages import (
     TaskReport,
     TaskSpec,
 )
-from minispark.runtime.node_reader import NodeReader, read_verified
+from minispark.runtime.node_reader import NodeReader
 from minispark.runtime.task_env import TaskRun
 from minispark.scheduler.model import MapStatus
 from minispark.shuffle.reader import FetchFailedError, MapLocation
@@ -44,46 +42,7 @@ from minispark.shuffle.writer import write_map_output
 from minispark.storage.blocks import BlockStore
 from minispark.storage.files import NodeFiles, Summed
 from minispark.storage.memory import MemoryManager
-from minispark.storage.sealed import unsealed
-from minispark.storage.serializer import dump_value, load_value
-
-#: Loaded broadcast values kept per executor, oldest out first.
-_MAX_BROADCASTS = 64
-
-
-class Broadcasts:
-    """Values of broadcasts loaded in this executor."""
-
-    def __init__(self, reader: NodeReader) -> None:
-        self._reader = reader
-        self._values: OrderedDict[BroadcastId, Any] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, bid: BroadcastId) -> Any:
-        """The value, loaded once."""
-        with self._lock:
-            if bid not in self._values:
-                try:
-                    self._values[bid] = read_verified(
-                        self._reader,
-                        DRIVER_NODE,
-                        f"broadcast/{bid}",
-                        lambda data: load_value(unsealed(data, f"the file of Broadcast({bid})")),
-                    )
-                except FileNotFoundError as error:
-                    raise PySparkRuntimeError(
-                        f"Broadcast({bid}) was destroyed and cannot be read any more",
-                        "BROADCAST_DESTROYED",
-                    ) from error
-                while len(self._values) > _MAX_BROADCASTS:
-                    self._values.popitem(last=False)
-            self._values.move_to_end(bid)
-            return self._values[bid]
-
-    def drop(self, bid: BroadcastId) -> None:
-        """Forgets a value."""
-        with self._lock:
-            self._values.pop(bid, None)
+from minispark.storage.serializer import dump_value
 
 
 def _answer_alone(_task_id: TaskId, method: str, message: str) -> tuple[bool, list[str]]:
@@ -116,7 +75,8 @@ class Executor:
         self.memory = MemoryManager(budget, conf.value("spark.memory.storageFraction"))
         self.blocks = BlockStore(self.files, self.memory, freeze_gc=whole_process)
         self.copies = BlockCopies(node.node_id, self.blocks, reader)
-        self.broadcasts = Broadcasts(reader)
+        # Beside what tasks and cached blocks may use; mostly far less.
+        self.broadcasts = Broadcasts(reader, conf.value("spark.executor.memory") // 2)
         self.user_files = UserFiles(self.files, node.node_id, reader)
         self._whole_process = whole_process
         #: Asks the driver on behalf of a barrier task; see `BarrierTaskContext`.

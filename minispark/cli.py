@@ -6,10 +6,20 @@ import argparse
 import code
 import platform
 
+from minispark.ambient import FLAGS
 from minispark.version import __version__
 
 BANNER = """minispark {version}, Python {python}
 master {master}, application {application}; the context is `sc`, Ctrl-D leaves."""
+
+_HELP = {
+    "--master": "such as local, local[4] or an address",
+    "--name": "the application's name",
+    "--py-files": "modules and packages for the tasks, separated by commas",
+    "--files": "files for the tasks, separated by commas",
+    "--archives": "archives for the tasks, unpacked, separated by commas",
+    "--packages": "accepted and ignored, as --jars and --repositories are: there is no JVM",
+}
 
 
 def shell(master: str | None) -> None:
@@ -45,24 +55,22 @@ def run(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> None:
     from minispark.compat.script import check, run_script
     from minispark.errors import PySparkException
 
-    given = {
-        "spark.master": chosen.master,
-        "spark.app.name": chosen.name,
-        "spark.submit.pyFiles": chosen.py_files,
-        "spark.files": chosen.files,
-        "spark.archives": chosen.archives,
-    }
-    settings = {key: value for key, value in given.items() if value is not None}
+    settings = {}
     for pair in chosen.conf:
         key, equals, value = pair.partition("=")
         if not key or not equals:
             parser.error(f"--conf: expected KEY=VALUE, got {pair!r}")
         settings[key] = value
+    # A flag of its own is stronger than the same key in --conf, as in Spark.
+    for flag, key in FLAGS.items():
+        value = getattr(chosen, flag[2:].replace("-", "_"))
+        if value is not None:
+            settings[key] = value
     try:
-        check(chosen.script, settings)
+        check(chosen.script, settings, chosen.properties_file)
     except PySparkException as error:
         parser.error(str(error))
-    run_script(chosen.script, chosen.arguments, settings)
+    run_script(chosen.script, chosen.arguments, settings, chosen.properties_file)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -74,17 +82,14 @@ def main(arguments: list[str] | None = None) -> None:
     with_script = commands.add_parser(
         "run", help="run a PySpark script unmodified: `import pyspark` gives minispark"
     )
-    with_script.add_argument("--master", help="such as local, local[4] or an address")
-    with_script.add_argument("--name", help="the application's name")
     with_script.add_argument(
-        "--conf", action="append", default=[], metavar="KEY=VALUE", help="a setting; repeatable"
+        "--conf", "-c", action="append", default=[], metavar="KEY=VALUE", help="a setting"
     )
-    for flag, what in (
-        ("--py-files", "modules and packages for the tasks"),
-        ("--files", "files for the tasks"),
-        ("--archives", "archives for the tasks, unpacked"),
-    ):
-        with_script.add_argument(flag, metavar="A,B", help=f"{what}, separated by commas")
+    with_script.add_argument(
+        "--properties-file", metavar="FILE", help="settings, written as in spark-defaults.conf"
+    )
+    for flag, key in FLAGS.items():
+        with_script.add_argument(flag, metavar="VALUE", help=_HELP.get(flag, f"sets {key}"))
     with_script.add_argument("script")
     with_script.add_argument("arguments", nargs=argparse.REMAINDER)
     commands.add_parser("version", help="print the version")

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, overload
 
+from minispark.ambient import ambient
 from minispark.errors import PySparkValueError
 
 _SIZE_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -126,6 +127,8 @@ class SparkConf:
 
     #: What `SparkContext.setSystemProperty` set, for configurations made later.
     defaults: ClassVar[dict[str, str]] = {}
+    #: What `minispark run --properties-file` names.
+    properties_file: ClassVar[str | None] = None
 
     def __init__(
         self,
@@ -136,17 +139,18 @@ class SparkConf:
     ) -> None:
         self._values: dict[str, str] = dict(_values or {})
         if loadDefaults:
-            for key, value in SparkConf.defaults.items():
-                self._values.setdefault(key, value)
-            for key, variable in (
-                ("spark.master", "MASTER"),
-                ("spark.local.dir", "SPARK_LOCAL_DIRS"),
+            for key, value, origin in ambient(
+                SparkConf.defaults, SparkConf.properties_file, os.environ
             ):
-                if os.environ.get(variable):
-                    self._values.setdefault(key, os.environ[variable])
+                # System properties may be anything; as in Spark only these are settings.
+                if key.startswith(("spark.", "minispark.")) and key not in self._values:
+                    self._set(key, value, f" (from {origin})")
 
     def set(self, key: str, value: object) -> SparkConf:
         """Sets one key; a value its key cannot have is refused."""
+        return self._set(key, value)
+
+    def _set(self, key: str, value: object, origin: str = "") -> SparkConf:
         text = str(value).lower() if isinstance(value, bool) else str(value)
         known = KNOWN.get(key)
         if known is not None:
@@ -154,7 +158,7 @@ class SparkConf:
                 known[0](text)
             except ValueError as error:
                 raise PySparkValueError(
-                    f"{key}: expected {error}, got {text!r}",
+                    f"{key}: expected {error}, got {text!r}{origin}",
                     "INVALID_CONF_VALUE",
                     {"key": key, "value": text},
                 ) from None

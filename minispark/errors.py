@@ -28,6 +28,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import pickle
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,7 +61,8 @@ class PySparkException(Exception):
         return self._condition
 
     def getErrorClass(self) -> str | None:
-        """The name of the error condition, or None (PySpark's older name)."""
+        """The name of the error condition, or None (PySpark's older name; warns)."""
+        warnings.warn("Deprecated in 4.0.0, use getCondition instead.", FutureWarning, 2)
         return self._condition
 
     def getMessageParameters(self) -> dict[str, str] | None:

@@ -11,7 +11,12 @@ from minispark.context import SparkContext
 from minispark.errors import PySparkNotImplementedError
 from minispark.rdd.rdd import RDD
 
-__all__ = ["SQLContext", "SparkSession"]
+__all__ = ["SQLContext", "SparkSession", "is_remote"]
+
+
+def is_remote() -> bool:
+    """Whether the session is one of Spark Connect: no."""
+    return False
 
 
 def _refuse(what: str) -> NoReturn:

@@ -6,6 +6,7 @@ import atexit
 import getpass
 import logging
 import os
+import sys
 import threading
 import time
 import uuid
@@ -63,16 +64,17 @@ class _ContextBase:
         with _ContextBase._lock:
             active = _ContextBase._active_spark_context
             if active is not None:
-                raise PySparkValueError(
+                raise ValueError(
                     "Cannot run multiple SparkContexts at once; existing SparkContext"
-                    f"(app={active.appName}, master={active.master}) created by {active._made_at}",
-                    "CONTEXT_ALREADY_EXISTS",
+                    f"(app={active.appName}, master={active.master}) created by {active._made_at}"
                 )
             self._conf = conf.copy() if conf is not None else SparkConf()
             if master is not None:
                 self._conf.setMaster(master)
             if appName is not None:
                 self._conf.setAppName(appName)
+            if sparkHome is not None:
+                self._conf.setSparkHome(sparkHome)
             for key, value in (environment or {}).items():
                 self._conf.setExecutorEnv(key, str(value))
             self._conf.setIfMissing("spark.master", default_master())
@@ -183,6 +185,28 @@ class _ContextBase:
     def startTime(self) -> int:
         """When the context was made, in milliseconds since 1970."""
         return self._start_time
+
+    @property
+    def sparkHome(self) -> str | None:
+        """What `SparkConf.setSparkHome` set; nothing needs it.
+
+        Examples
+        --------
+        >>> sc.sparkHome is None
+        True
+        """
+        return self._conf.get("spark.home")
+
+    @property
+    def pythonVer(self) -> str:
+        """The version of Python that driver and executors run.
+
+        Examples
+        --------
+        >>> sc.pythonVer.split(".")[0]
+        '3'
+        """
+        return f"{sys.version_info[0]}.{sys.version_info[1]}"
 
     @property
     def uiWebUrl(self) -> str | None:

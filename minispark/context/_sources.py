@@ -20,6 +20,7 @@ from minispark.kernels.splits import (
     whole_file_splits,
 )
 from minispark.kernels.text import read_binary, read_records, read_text, read_whole_text
+from minispark.plan.batches import AUTO
 from minispark.plan.capture import capture
 from minispark.plan.nodes import Source
 from minispark.rdd._narrow import union_node
@@ -34,14 +35,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: What the JVM reads itself comes in batches of one record; see `plan.batches`.
+_ALONE = 1
+
 
 class _Sources(_Files):
     """Inputs become source nodes here."""
 
     # -- sources -----------------------------------------------------------------
 
-    def _source(self, reader: Callable[[Any], Any], splits: Sequence[Any]) -> RDD[Any]:
-        node = Source(self._new_rdd_id(), reader, splits)
+    def _source(
+        self, reader: Callable[[Any], Any], splits: Sequence[Any], batch: int = AUTO
+    ) -> RDD[Any]:
+        node = Source(self._new_rdd_id(), reader, splits, batch)
         node.info.call_site = call_site()
         node.info.scope = node.info.call_site.partition(" at ")[0]
         return RDD(node, cast("SparkContext", self))
@@ -57,14 +63,24 @@ class _Sources(_Files):
         [[], [0], [], [2], [4]]
         """
         self._assert_active()
-        slices = self._partitions("numSlices", numSlices, self.defaultParallelism)
-        ranges, data = sliced(c, slices, self._batch_size or 1024)
+        slices = self._slices(numSlices)
+        ranges, data, batch = sliced(c, slices, self._batch_size or 1024)
         if ranges is not None:
             return self._source(iter, ranges)
         blocks = self._engine.data.store_slices(data)
-        rdd: RDD[T] = self._source(read_slice, blocks)
+        rdd: RDD[T] = self._source(read_slice, blocks, batch)
         self._engine.data.own_slices(rdd._node, blocks)
         return rdd
+
+    def _slices(self, numSlices: Any) -> int:
+        """The number of slices; whatever `int()` takes, as scripts divide to find it."""
+        if numSlices is None:
+            return self.defaultParallelism
+        try:
+            slices = int(numSlices)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise PySparkValueError(f"numSlices: expected an integer, got {numSlices!r}") from error
+        return self._partitions("numSlices", slices, slices)
 
     def range(
         self, start: int, end: int | None = None, step: int = 1, numSlices: int | None = None
@@ -113,7 +129,9 @@ class _Sources(_Files):
         self._assert_active()
         least = self._partitions("minPartitions", minPartitions, self.defaultMinPartitions)
         splits = compute_splits(expand_paths(path_text("name", name)), least)
-        return self._source(functools.partial(read_text, use_unicode=bool(use_unicode)), splits)
+        return self._source(
+            functools.partial(read_text, use_unicode=bool(use_unicode)), splits, _ALONE
+        )
 
     def wholeTextFiles(
         self, path: str, minPartitions: int | None = None, use_unicode: bool = True
@@ -130,7 +148,7 @@ class _Sources(_Files):
         least = self._partitions("minPartitions", minPartitions, self.defaultMinPartitions)
         splits = whole_file_splits(expand_paths(path_text("path", path), skip_nested=True), least)
         return self._source(
-            functools.partial(read_whole_text, use_unicode=bool(use_unicode)), splits
+            functools.partial(read_whole_text, use_unicode=bool(use_unicode)), splits, _ALONE
         )
 
     def binaryFiles(self, path: str, minPartitions: int | None = None) -> RDD[tuple[str, bytes]]:
@@ -145,7 +163,8 @@ class _Sources(_Files):
         self._assert_active()
         least = self._partitions("minPartitions", minPartitions, self.defaultMinPartitions)
         files = expand_paths(path_text("path", path), skip_nested=True)
-        return self._source(read_binary, binary_file_splits(files, least, self.defaultParallelism))
+        splits = binary_file_splits(files, least, self.defaultParallelism)
+        return self._source(read_binary, splits, _ALONE)
 
     def binaryRecords(self, path: str, recordLength: int) -> RDD[bytes]:
         """The records of files of fixed-length binary records.
@@ -161,7 +180,7 @@ class _Sources(_Files):
         if length < 1:
             raise PySparkValueError("recordLength: expected a positive integer, got 0")
         splits = record_splits(expand_paths(path_text("path", path)), length)
-        return self._source(functools.partial(read_records, record_length=length), splits)
+        return self._source(functools.partial(read_records, record_length=length), splits, _ALONE)
 
     def pickleFile(self, name: str, minPartitions: int | None = None) -> RDD[Any]:
         """An RDD saved before with `RDD.saveAsPickleFile`, here or in PySpark.
@@ -231,7 +250,7 @@ class _Sources(_Files):
         nodes = tuple(rdd._node for rdd in rdds)
         for node in nodes:
             capture(node)
-        return rdds[0]._derive(union_node(self._new_rdd_id(), nodes))
+        return rdds[0]._derive(union_node(self._new_rdd_id(), nodes, False))
 
     # -- shared variables ----------------------------------------------------------
 

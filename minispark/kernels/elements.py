@@ -152,9 +152,15 @@ def deal_out(
     begin with the same one. It is Spark's own choice: the partitions hold
     exactly what Spark's hold.
     """
-    position = _xorshift_below(index, partitions)
-    while items := list(islice(records, batch)):
-        position += 1
+    batches = iter(lambda: list(islice(records, batch)), [])
+    yield from deal_batches(partitions, index, batches)
+
+
+def deal_batches(
+    partitions: int, index: int, batches: Iterator[list[Any]]
+) -> Iterator[tuple[int, list[Any]]]:
+    """Batches that are there already, dealt in turn; see `deal_out`."""
+    for position, items in enumerate(batches, _xorshift_below(index, partitions) + 1):
         yield position % partitions, items
 
 

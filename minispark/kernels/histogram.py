@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from minispark.errors import PySparkTypeError, PySparkValueError
-
 __all__ = [
     "Buckets",
     "check_bucket_count",
@@ -42,11 +40,9 @@ class Buckets:
 
 
 def check_bucket_count(count: int) -> None:
-    """Raises PySparkValueError unless there is at least one bucket."""
+    """Raises ValueError unless there is at least one bucket."""
     if count < 1:
-        raise PySparkValueError(
-            "number of buckets must be >= 1", "VALUE_NOT_POSITIVE", {"arg_name": "buckets"}
-        )
+        raise ValueError("number of buckets must be >= 1")
 
 
 def is_comparable(x: Any) -> bool:
@@ -74,14 +70,14 @@ def even_buckets(extremes: tuple[Any, Any] | None, count: int) -> Buckets:
 
     Raises
     ------
-    PySparkValueError
+    ValueError
         There are no values, or the range is infinite.
-    PySparkTypeError
+    TypeError
         The values are not numbers.
     """
     check_bucket_count(count)
     if extremes is None:
-        raise PySparkValueError("can not generate buckets from empty RDD", "EMPTY_RDD")
+        raise ValueError("can not generate buckets from empty RDD")
     low, high = extremes
     if low == high or count == 1:
         return Buckets([low, high])
@@ -89,13 +85,9 @@ def even_buckets(extremes: tuple[Any, Any] | None, count: int) -> Buckets:
         width = (high - low) / count
         is_infinite = math.isinf(width)
     except TypeError as e:
-        raise PySparkTypeError(
-            "Can not generate buckets with non-number in RDD",
-            "NOT_NUMBER",
-            {"arg_type": type(low).__name__},
-        ) from e
+        raise TypeError("Can not generate buckets with non-number in RDD") from e
     if is_infinite:
-        raise PySparkValueError("Can not generate buckets with infinite value", "INFINITE_VALUE")
+        raise ValueError("Can not generate buckets with infinite value")
     width = int(width)
     if width * count != high - low:
         width = (high - low) * 1.0 / count
@@ -107,35 +99,27 @@ def given_buckets(edges: Any) -> Buckets:
 
     Raises
     ------
-    PySparkValueError
+    ValueError
         Fewer than two edges, `None`, NaN, unsorted or repeated ones.
-    PySparkTypeError
+    TypeError
         Neither a list nor a tuple.
     """
     if not isinstance(edges, (list, tuple)):
-        raise PySparkTypeError(
-            "buckets should be a list or tuple or number(int or long)",
-            "NOT_LIST_OR_TUPLE",
-            {"arg_name": "buckets", "arg_type": type(edges).__name__},
-        )
+        raise TypeError("buckets should be a list or tuple or number(int or long)")
     if len(edges) < 2:
-        raise _bad_edges("buckets should have more than one value")
+        raise ValueError("buckets should have more than one value")
     if not all(map(is_comparable, edges)):
-        raise _bad_edges("can not have None or NaN in buckets")
+        raise ValueError("can not have None or NaN in buckets")
     if sorted(edges) != list(edges):
-        raise _bad_edges("buckets should be sorted")
+        raise ValueError("buckets should be sorted")
     if len(set(edges)) != len(edges):
-        raise _bad_edges("buckets should not contain duplicated values")
+        raise ValueError("buckets should not contain duplicated values")
     try:
         steps = [b - a for a, b in pairwise(edges)]
         is_even = max(steps) - min(steps) < 1e-10
     except TypeError:
         return Buckets(edges)  # ordered, but without a distance: strings
     return Buckets(edges, (edges[-1] - edges[0]) / (len(edges) - 1) if is_even else None)
-
-
-def _bad_edges(message: str) -> PySparkValueError:
-    return PySparkValueError(message, "INVALID_BUCKETS", {"arg_name": "buckets"})
 
 
 def histogram_counts(values: Iterable[Any], buckets: Buckets) -> list[int]:

@@ -31,7 +31,7 @@ class HyperLogLog:
 
     Raises
     ------
-    PySparkValueError
+    ValueError
         `relative_sd` is too small.
     """
 
@@ -39,11 +39,7 @@ class HyperLogLog:
 
     def __init__(self, relative_sd: float = 0.05) -> None:
         if not relative_sd >= 0.000017:
-            raise PySparkValueError(
-                "relativeSD should be greater than 0.000017",
-                "VALUE_TOO_SMALL",
-                {"arg_name": "relativeSD", "arg_value": str(relative_sd)},
-            )
+            raise ValueError("relativeSD should be greater than 0.000017")
         precision = math.ceil(2.0 * math.log2(1.054 / relative_sd))
         self._precision = min(max(precision, _MIN_PRECISION), _MAX_PRECISION)
         self._exact: set[int] = set()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from minispark.errors import PySparkTypeError, PySparkValueError
+from minispark.errors import PySparkTypeError
 
 __all__ = [
     "Sampler",
@@ -55,13 +55,11 @@ def sampler(with_replacement: bool, fraction: float, seed: int | None = None) ->
 
     Raises
     ------
-    PySparkValueError
+    ValueError
         The fraction is negative or NaN.
     """
     if not fraction >= 0:
-        raise PySparkValueError(
-            "Fraction must be nonnegative.", "NEGATIVE_VALUE", {"arg_name": "fraction"}
-        )
+        raise ValueError("Fraction must be nonnegative.")
     make = poisson_sampler if with_replacement else bernoulli_sampler
     return make(fraction, seed)
 
@@ -88,16 +86,12 @@ def stratified_sampler(
 
     Raises
     ------
-    PySparkValueError
+    ValueError
         A fraction is negative or NaN.
     """
     for key, fraction in fractions.items():
         if not fraction >= 0.0:
-            raise PySparkValueError(
-                f"Negative fraction value: {fraction} (key {key!r})",
-                "NEGATIVE_VALUE",
-                {"arg_name": "fractions"},
-            )
+            raise ValueError(f"Negative fraction value: {fraction} (key {key!r})")
     return _Stratified(new_seed(seed), with_replacement, dict(fractions))
 
 
@@ -173,18 +167,14 @@ def split_bounds(weights: Sequence[float]) -> list[tuple[float, float]]:
 
     Raises
     ------
-    PySparkValueError
+    ValueError
         A weight is negative, or all are 0.
     """
     if not all(w >= 0 for w in weights):
-        raise PySparkValueError(
-            "Weights must be nonnegative", "NEGATIVE_VALUE", {"arg_name": "weights"}
-        )
+        raise ValueError("Weights must be nonnegative")
     total = float(sum(weights))
     if not total > 0:
-        raise PySparkValueError(
-            "Sum of weights must be positive", "VALUE_NOT_POSITIVE", {"arg_name": "weights"}
-        )
+        raise ValueError("Sum of weights must be positive")
     edges = [0.0]
     for w in weights:
         edges.append(edges[-1] + w / total)
@@ -223,19 +213,13 @@ def take_sample(
 
     Raises
     ------
-    PySparkValueError
+    ValueError
         `num` is negative, or too large.
     """
     if num < 0:
-        raise PySparkValueError(
-            "Sample size cannot be negative.", "NEGATIVE_VALUE", {"arg_name": "num"}
-        )
+        raise ValueError("Sample size cannot be negative.")
     if num > _MAX_SAMPLE_SIZE:
-        raise PySparkValueError(
-            f"Sample size cannot be greater than {_MAX_SAMPLE_SIZE}.",
-            "VALUE_TOO_LARGE",
-            {"arg_name": "num"},
-        )
+        raise ValueError(f"Sample size cannot be greater than {_MAX_SAMPLE_SIZE}.")
     total = count() if num else 0
     if total == 0:
         return []

@@ -62,7 +62,14 @@ def dependencies(node: Node) -> tuple[Node, ...]:
     return () if node.is_checkpointed else node.parents
 
 
+def _is_range(node: Node) -> bool:
+    """Whether the records are numbers made by the tasks: two RDDs in PySpark."""
+    return isinstance(node, Source) and any(isinstance(split, range) for split in node.splits[:1])
+
+
 def _kind(node: Node) -> str:
+    if _is_range(node):
+        return "PythonRDD"
     if isinstance(node, Source):
         return _SPARK_SOURCES.get(node.info.scope, "SourceRDD")
     return _SPARK_NAMES.get(type(node), type(node).__name__)
@@ -108,6 +115,9 @@ def to_debug_string(node: Node) -> str:
     def push_children(parent: Node, prefix: str) -> None:
         if parent.is_checkpointed:
             lines.append(f"{prefix}{_checkpoint(parent)}")
+        elif _is_range(parent):
+            site = parent.info.call_site
+            lines.append(f"{prefix}ParallelCollectionRDD[{parent.id}] at {site} []")
         edges = _edges(parent)
         for i in range(len(edges) - 1, -1, -1):
             child, is_shuffle = edges[i]

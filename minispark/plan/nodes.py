@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minispark.ids import RddId, ShuffleId
+from minispark.plan.batches import AUTO, OWN, common, zipped
 from minispark.plan.partitioner import Partitioner
 from minispark.plan.steps import Step
 from minispark.storagelevel import StorageLevel
@@ -64,7 +65,7 @@ class NodeInfo:
 class Node:
     """Base of all nodes; compared by identity."""
 
-    __slots__ = ("__weakref__", "id", "info", "num_partitions", "parents", "partitioner")
+    __slots__ = ("__weakref__", "batch", "id", "info", "num_partitions", "parents", "partitioner")
 
     def __init__(
         self,
@@ -72,8 +73,11 @@ class Node:
         num_partitions: int,
         parents: tuple[Node, ...],
         partitioner: Partitioner | None,
+        batch: int = AUTO,
     ) -> None:
         self.id = rdd_id
+        #: How PySpark would batch the records; see `plan.batches`.
+        self.batch = batch
         self.num_partitions = num_partitions
         self.parents = parents
         self.partitioner = partitioner
@@ -108,8 +112,14 @@ class Source(Node):
 
     __slots__ = ("reader", "splits")
 
-    def __init__(self, rdd_id: RddId, reader: Callable[[Any], Any], splits: Sequence[Any]) -> None:
-        super().__init__(rdd_id, len(splits), (), None)
+    def __init__(
+        self,
+        rdd_id: RddId,
+        reader: Callable[[Any], Any],
+        splits: Sequence[Any],
+        batch: int = AUTO,
+    ) -> None:
+        super().__init__(rdd_id, len(splits), (), None, batch)
         self.reader = reader
         self.splits = splits
 
@@ -145,7 +155,7 @@ class Union(Node):
         offsets = [0]
         for parent in parents:
             offsets.append(offsets[-1] + parent.num_partitions)
-        super().__init__(rdd_id, offsets[-1], parents, None)
+        super().__init__(rdd_id, offsets[-1], parents, None, common(p.batch for p in parents))
         #: Parent `i` provides the partitions `offsets[i]` up to `offsets[i+1]`.
         self.offsets = tuple(offsets)
 
@@ -153,13 +163,21 @@ class Union(Node):
 class AlignedUnion(Node):
     """Union of parents with one partitioner: partition p is all parents' p.
 
-    Spark's `PartitionerAwareUnionRDD`.
+    Spark's `PartitionerAwareUnionRDD`. That the partitioner holds is not always said.
     """
 
     __slots__ = ()
 
-    def __init__(self, rdd_id: RddId, parents: tuple[Node, ...]) -> None:
-        super().__init__(rdd_id, parents[0].num_partitions, parents, parents[0].partitioner)
+    def __init__(
+        self, rdd_id: RddId, parents: tuple[Node, ...], partitioner: Partitioner | None
+    ) -> None:
+        super().__init__(
+            rdd_id,
+            parents[0].num_partitions,
+            parents,
+            partitioner,
+            common(p.batch for p in parents),
+        )
 
 
 class Coalesce(Node):
@@ -168,7 +186,7 @@ class Coalesce(Node):
     __slots__ = ("groups",)
 
     def __init__(self, rdd_id: RddId, parent: Node, groups: tuple[tuple[int, ...], ...]) -> None:
-        super().__init__(rdd_id, len(groups), (parent,), None)
+        super().__init__(rdd_id, len(groups), (parent,), None, parent.batch)
         self.groups = groups
 
 
@@ -178,7 +196,8 @@ class Cartesian(Node):
     __slots__ = ()
 
     def __init__(self, rdd_id: RddId, left: Node, right: Node) -> None:
-        super().__init__(rdd_id, left.num_partitions * right.num_partitions, (left, right), None)
+        count = left.num_partitions * right.num_partitions
+        super().__init__(rdd_id, count, (left, right), None, OWN)
 
 
 class Zip(Node):
@@ -187,7 +206,8 @@ class Zip(Node):
     __slots__ = ()
 
     def __init__(self, rdd_id: RddId, left: Node, right: Node) -> None:
-        super().__init__(rdd_id, left.num_partitions, (left, right), None)
+        batch = zipped(left.batch, right.batch)
+        super().__init__(rdd_id, left.num_partitions, (left, right), None, batch)
 
 
 @dataclass(frozen=True, slots=True)

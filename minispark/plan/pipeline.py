@@ -22,7 +22,10 @@ import cloudpickle
 
 from minispark.errors import PySparkRuntimeError
 from minispark.ids import RddId, ShuffleId
+from minispark.kernels.elements import identity
+from minispark.plan import batches
 from minispark.plan.fuse import fuse
+from minispark.plan.steps import FlatMap
 from minispark.storagelevel import StorageLevel
 
 
@@ -37,6 +40,7 @@ class ReadSplit(Op):
     """Records of the task's own split, read by the pickled `reader`."""
 
     reader: bytes
+    batch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class ConcatOp(Op):
 
     children: tuple[int, ...]
     offsets: tuple[int, ...]
+    #: Whether the children's batches differ, so that there are none of theirs.
+    batched_anew: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class AlignedOp(Op):
     """Partition p is partition p of every child, in turn."""
 
     children: tuple[int, ...]
+    batched_anew: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,7 @@ class ZipOp(Op):
 
     left: int
     right: int
+    batch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +200,6 @@ def _zip(left: Iterator[Any], right: Iterator[Any]) -> Iterator[tuple[Any, Any]]
     raise PySparkRuntimeError("Can only zip RDDs with same number of elements in each partition")
 
 
-def _cartesian(left: Iterator[Any], right: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-    for a in left:
-        for b in right:
-            yield a, b
-
-
 def evaluate(pipeline: Pipeline, partition: int, env: TaskEnv) -> Iterator[Any]:
     """The records of one partition, lazily."""
     return _evaluate(pipeline.ops, pipeline.root, partition, env)
@@ -251,11 +253,42 @@ def _evaluate(ops: tuple[Op, ...], index: int, partition: int, env: TaskEnv) -> 
             _evaluate(ops, op.left, partition, env), _evaluate(ops, op.right, partition, env)
         )
     if isinstance(op, CartesianOp):
-        i, j = divmod(partition, op.right_partitions)
-        return _cartesian(
-            _evaluate(ops, op.left, i, env),
-            env.replayable(_evaluate(ops, op.right, j, env)),
-        )
+        return chain.from_iterable(_batches(ops, index, partition, env))
     if isinstance(op, ReadCheckpoint):
         return env.read_checkpoint(op.directory, partition)
     raise AssertionError(f"unknown operator {op!r}")
+
+
+def _batches(
+    ops: tuple[Op, ...], index: int, partition: int, env: TaskEnv
+) -> Iterator[Iterable[Any]]:
+    """The records of one partition in PySpark's batches; see `plan.batches`."""
+    op = ops[index]
+    while isinstance(op, ConcatOp) and not op.batched_anew:
+        child = bisect_right(op.offsets, partition) - 1
+        index, partition = op.children[child], partition - op.offsets[child]
+        op = ops[index]
+    if isinstance(op, AlignedOp) and not op.batched_anew:
+        parts = [(child, partition) for child in op.children]
+        return chain.from_iterable(_batches(ops, c, p, env) for c, p in parts)
+    if isinstance(op, CoalesceOp):
+        child_index = op.child
+        return chain.from_iterable(_batches(ops, child_index, p, env) for p in op.groups[partition])
+    if isinstance(op, CartesianOp):
+        i, j = divmod(partition, op.right_partitions)
+        return batches.products(
+            _batches(ops, op.left, i, env), _batches(ops, op.right, j, env), env.replayable
+        )
+    if isinstance(op, Chain):
+        steps = cloudpickle.loads(op.steps)
+        if isinstance(steps[-1], FlatMap) and steps[-1].f is identity:
+            # The lists that `repartition` deals out.
+            return iter(fuse(steps[:-1])(partition, _evaluate(ops, op.child, partition, env)))
+    return batches.cut(_evaluate(ops, index, partition, env), _fixed(ops, op))
+
+
+def _fixed(ops: tuple[Op, ...], op: Op) -> int:
+    """The size of an operator's batches, where it is the same for all."""
+    if isinstance(op, CacheOp) and op.child >= 0:
+        op = ops[op.child]
+    return op.batch if isinstance(op, ReadSplit | ZipOp) else batches.AUTO

@@ -168,7 +168,9 @@ class _Builder:
             assert captured is not None
             return self._add(p.Chain(at[captured.base.id], captured.blob))
         if isinstance(node, Source):
-            index = self._add(p.ReadSplit(dumps_closure(node.reader, node.info.call_site)))
+            index = self._add(
+                p.ReadSplit(dumps_closure(node.reader, node.info.call_site), node.batch)
+            )
             self.splits[index] = node.splits
             return index
         if isinstance(node, Shuffle):
@@ -196,19 +198,26 @@ class _Builder:
         if isinstance(node, Union):
             members = _members(node)
             offsets = (0, *accumulate(member.num_partitions for member in members))
-            return self._add(p.ConcatOp(tuple(at[m.id] for m in members), offsets))
+            return self._add(
+                p.ConcatOp(tuple(at[m.id] for m in members), offsets, _batched_anew(members))
+            )
         children = tuple(at[parent.id] for parent in node.parents)
         if isinstance(node, AlignedUnion):
-            return self._add(p.AlignedOp(children))
+            return self._add(p.AlignedOp(children, _batched_anew(node.parents)))
         if isinstance(node, Coalesce):
             return self._add(p.CoalesceOp(children[0], node.groups))
         if isinstance(node, Zip):
             left, right = children
-            return self._add(p.ZipOp(left, right))
+            return self._add(p.ZipOp(left, right, node.batch))
         if isinstance(node, Cartesian):
             left, right = children
             return self._add(p.CartesianOp(left, right, node.parents[1].num_partitions))
         raise AssertionError(f"unknown node {node!r}")
+
+
+def _batched_anew(members: Sequence[Node]) -> bool:
+    """Whether the members' batches differ; see `plan.batches`."""
+    return len({member.batch for member in members}) > 1
 
 
 def _parent_partitions(node: Node, partition: int) -> Iterator[tuple[Node, int]]:

@@ -16,7 +16,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, overload
 
 from minispark._typing import S, T, T_co, U
-from minispark.errors import PySparkValueError
 from minispark.kernels import aggregate, ordering, sampling
 from minispark.plan import steps
 from minispark.rdd import _arguments as arguments
@@ -24,10 +23,6 @@ from minispark.rdd._joins import _JoinOps
 
 if TYPE_CHECKING:
     from minispark.rdd.rdd import RDD
-
-
-def _empty(method: str) -> PySparkValueError:
-    return PySparkValueError(f"Can not {method}() empty RDD", "EMPTY_RDD", {"method": method})
 
 
 class _ActionOps(_JoinOps[T_co]):
@@ -130,7 +125,7 @@ class _ActionOps(_JoinOps[T_co]):
 
         Raises
         ------
-        PySparkValueError
+        ValueError
             There is none.
 
         Examples
@@ -140,7 +135,7 @@ class _ActionOps(_JoinOps[T_co]):
         """
         for record in self.take(1):
             return record
-        raise PySparkValueError("RDD is empty", "EMPTY_RDD", {"method": "first"})
+        raise ValueError("RDD is empty")
 
     def isEmpty(self) -> bool:
         """Whether there is no record at all.
@@ -244,7 +239,7 @@ class _ActionOps(_JoinOps[T_co]):
 
         Raises
         ------
-        PySparkValueError
+        ValueError
             There is no record.
 
         Examples
@@ -255,7 +250,7 @@ class _ActionOps(_JoinOps[T_co]):
         arguments.a_callable("f", f)
         values = list(chain.from_iterable(self._run(partial(aggregate.reduced, f))))
         if not values:
-            raise _empty("reduce")
+            raise ValueError("Can not reduce() empty RDD")
         result: T = functools.reduce(f, values)
         return result
 
@@ -335,7 +330,7 @@ class _ActionOps(_JoinOps[T_co]):
 
         Raises
         ------
-        PySparkValueError
+        ValueError
             There is no record.
 
         Examples
@@ -348,7 +343,7 @@ class _ActionOps(_JoinOps[T_co]):
         add = partial(aggregate.reduced_into_list, f)
         values: list[T] = self.treeAggregate([], add, join, depth)
         if not values:
-            raise _empty("treeReduce")
+            raise ValueError("Cannot reduce empty RDD.")
         return values[0]
 
     # -- for the effect ------------------------------------------------------------------

@@ -313,7 +313,11 @@ class _Core(Generic[T_co]):
             return  # what is written already is as good, and safer
         level = info.storage_level
         info.storage_level = StorageLevel(
-            True, level.useMemory or not level.is_persistent, False, False, level.replication
+            True,
+            level.useMemory or not level.is_persistent,
+            False,
+            level.deserialized or not level.is_persistent,
+            level.replication,
         )
         info.checkpoint = CheckpointData(None)
         self.ctx._persisted(cast("RDD[Any]", self))

@@ -9,14 +9,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from minispark._typing import K, T, T_co, U, V
-from minispark.errors import PySparkTypeError, PySparkValueError
 from minispark.kernels import aggregate, elements
 from minispark.plan import steps
 from minispark.plan.capture import capture
-from minispark.plan.nodes import AlignedUnion, Cartesian, Coalesce, Node, Union, Zip
+from minispark.plan.nodes import AlignedUnion, Cartesian, Coalesce, MapPartitions, Node, Union, Zip
 from minispark.plan.partitioner import Partitioner
 from minispark.rdd import _arguments as arguments
 from minispark.rdd._core import _Core
@@ -30,11 +29,12 @@ if TYPE_CHECKING:
 _DEALT_TOGETHER = 10
 
 
-def union_node(rdd_id: RddId, nodes: Sequence[Node]) -> Node:
+def union_node(rdd_id: RddId, nodes: Sequence[Node], says_partitioner: bool) -> Node:
     """The union of nodes; keeps the partitioner that all of them share."""
     partitioner = nodes[0].partitioner
     if partitioner is not None and all(n.partitioner == partitioner for n in nodes):
-        return AlignedUnion(rdd_id, tuple(nodes))
+        # Spark's context forgets the partitioner that its union has kept.
+        return AlignedUnion(rdd_id, tuple(nodes), partitioner if says_partitioner else None)
     return Union(rdd_id, tuple(nodes))
 
 
@@ -236,7 +236,7 @@ class _NarrowOps(_Core[T_co]):
         self._check_others(other)
         capture(self._node)
         capture(other._node)
-        return self._derive(union_node(self.ctx._new_rdd_id(), (self._node, other._node)))
+        return self._derive(union_node(self.ctx._new_rdd_id(), (self._node, other._node), True))
 
     def __add__(self: _NarrowOps[T], other: RDD[U]) -> RDD[T | U]:
         """The same as `union`.
@@ -247,9 +247,8 @@ class _NarrowOps(_Core[T_co]):
         [1, 2]
         """
         if not isinstance(other, _NarrowOps):
-            raise PySparkTypeError(
-                f"An RDD can only be added to another RDD, not to {type(other).__name__}",
-                "NOT_EXPECTED_TYPE",
+            raise TypeError(
+                f"An RDD can only be added to another RDD, not to {type(other).__name__}"
             )
         return self.union(other)
 
@@ -260,7 +259,7 @@ class _NarrowOps(_Core[T_co]):
 
         Raises
         ------
-        PySparkValueError
+        ValueError
             The numbers of partitions differ. (Lengths that differ fail the action.)
 
         Examples
@@ -270,10 +269,9 @@ class _NarrowOps(_Core[T_co]):
         """
         self._check_others(other)
         if self.getNumPartitions() != other.getNumPartitions():
-            raise PySparkValueError(
+            raise ValueError(
                 "Can only zip with RDD which has the same number of partitions; this one has "
-                f"{self.getNumPartitions()}, the other {other.getNumPartitions()}",
-                "VALUE_NOT_ALLOWED",
+                f"{self.getNumPartitions()}, the other {other.getNumPartitions()}"
             )
         capture(self._node)
         capture(other._node)
@@ -338,8 +336,12 @@ class _NarrowOps(_Core[T_co]):
         """
         n = arguments.positive("numPartitions", numPartitions)
         if shuffle:
-            deal = partial(elements.deal_out, n, _DEALT_TOGETHER)
-            dealt = self._step(steps.Partitions(deal))
+            batches = self._dealt_batches()
+            if batches is not None:
+                dealt = batches._step(steps.Partitions(partial(elements.deal_batches, n)))
+            else:
+                deal = partial(elements.deal_out, n, _DEALT_TOGETHER)
+                dealt = self._step(steps.Partitions(deal))
             shuffled = dealt._shuffle(dealt._exchange(Partitioner(n, elements.identity)))
             return shuffled.values().flatMap(elements.identity)
         capture(self._node)
@@ -347,6 +349,15 @@ class _NarrowOps(_Core[T_co]):
         n = min(n, have)
         groups = tuple(tuple(range(i * have // n, (i + 1) * have // n)) for i in range(n))
         return self._derive(Coalesce(self.ctx._new_rdd_id(), self._node, groups))
+
+    def _dealt_batches(self) -> RDD[list[T_co]] | None:
+        """What a `repartition` dealt out, if this is one: Spark deals the same batches on."""
+        node = self._node
+        if node.is_persisted or node.info.checkpoint is not None:
+            return None
+        if not isinstance(node, MapPartitions) or node.step != steps.FlatMap(elements.identity):
+            return None
+        return cast("RDD[list[T_co]]", type(self)(node.parent, self.ctx))
 
     def pipe(
         self, command: str, env: dict[str, str] | None = None, checkCode: bool = False

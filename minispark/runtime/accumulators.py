@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
-from minispark.errors import PySparkRuntimeError, PySparkTypeError
+from minispark.errors import PySparkRuntimeError
 from minispark.ids import AccumulatorId
 from minispark.runtime.current import current_task
 
@@ -135,9 +135,4 @@ def param_for(value: Any) -> AccumulatorParam[Any]:
         return AddingAccumulatorParam(0.0)
     if isinstance(value, complex):
         return AddingAccumulatorParam(0.0j)
-    raise PySparkTypeError(
-        f"accumulator(value): no default AccumulatorParam for {type(value).__name__}; "
-        "pass accum_param",
-        "CANNOT_PROVIDE_ACCUMULATOR_PARAM",
-        {"type": type(value).__name__},
-    )
+    raise TypeError(f"No default accumulator param for type {type(value)}; pass accum_param")

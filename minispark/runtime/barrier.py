@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minispark.errors import PySparkRuntimeError, PySparkTypeError
+from minispark.errors import PySparkRuntimeError
 from minispark.runtime.current import current_task
 from minispark.runtime.task_context import TaskContext
 
@@ -49,9 +49,7 @@ class BarrierTaskContext(TaskContext):
     def allGather(self, message: str = "") -> list[str]:
         """Waits for all tasks as `barrier` does; their messages, by partition."""
         if not isinstance(message, str):
-            raise PySparkTypeError(
-                f"allGather(message): expected a string, got {message!r}", "NOT_STR"
-            )
+            raise TypeError(f"Argument `message` must be of type `str`, got {message!r}")
         return self._ask("allGather", message)
 
     def getTaskInfos(self) -> list[BarrierTaskInfo]:

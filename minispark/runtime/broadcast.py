@@ -8,8 +8,9 @@ file (`BroadcastFile`) as long as they exist.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, BinaryIO, Generic, Protocol, TypeVar
 
 from minispark.errors import PySparkRuntimeError
 from minispark.held import hold
@@ -87,6 +88,21 @@ class Broadcast(Generic[T]):
                     )
                 self._value = task.executor.broadcasts.get(self.id)
         return self._value
+
+    def dump(self, value: T, f: BinaryIO) -> None:
+        """Pickles a value into an open binary file, and closes it."""
+        pickle.dump(value, f, pickle.HIGHEST_PROTOCOL)
+        f.close()
+
+    def load(self, file: BinaryIO) -> T:
+        """The value that `dump` wrote, from an open binary file."""
+        value: T = pickle.load(file)
+        return value
+
+    def load_from_path(self, path: str) -> T:
+        """The value that `dump` wrote to a file."""
+        with open(path, "rb") as file:
+            return self.load(file)
 
     def unpersist(self, blocking: bool = False) -> None:
         """Drops the executors' copies; they are sent again when needed."""

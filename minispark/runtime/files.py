@@ -69,7 +69,7 @@ class SparkFiles:
     _root_directory: ClassVar[str | None] = None
 
     def __init__(self) -> None:
-        raise PySparkRuntimeError("SparkFiles is not to be instantiated; its methods are static")
+        raise NotImplementedError("Do not construct SparkFiles objects; its methods are static")
 
     @classmethod
     def get(cls, filename: str) -> str:

@@ -14,8 +14,8 @@ Slice = list[bytes | memoryview]
 
 def sliced(
     collection: Iterable[Any], num_slices: int, max_batch: int
-) -> tuple[list[range] | None, list[Slice]]:
-    """A collection as ranges (for a `range`), else as pickled slices.
+) -> tuple[list[range] | None, list[Slice], int]:
+    """A collection as ranges (for a `range`), else as pickled slices; and their batches.
 
     Arrays and the like are not copied: who gets the slices copies or writes
     them before the caller of `parallelize` goes on.
@@ -24,7 +24,7 @@ def sliced(
     those out evenly, so that a slice is a whole number of batches.
     """
     if isinstance(collection, range):
-        return _cut_range(collection, num_slices), []
+        return _cut_range(collection, num_slices), [], 0
     records = collection if type(collection) is list else list(collection)
     batch = max(1, min(len(records) // num_slices, max_batch))
     num_batches = -(-len(records) // batch)
@@ -33,7 +33,7 @@ def sliced(
         start = i * num_batches // num_slices * batch
         end = (i + 1) * num_batches // num_slices * batch
         slices.append(dump_value(records[start:end], by_value=True))
-    return None, slices
+    return None, slices, batch
 
 
 def _cut_range(numbers: range, num_slices: int) -> list[range]:

@@ -188,3 +188,76 @@ def test_rows() -> None:
         pair(1, 2, 3)
     with pytest.raises(ValueError, match="no names"):
         pair.asDict()
+
+
+def test_settings_come_from_code_flags_and_file_in_this_order(tmp_path: Path) -> None:
+    (tmp_path / "some.conf").write_text(
+        "spark.app.name  file\nspark.default.parallelism 3\nspark.master local-process[1]\n"
+        "spark.jars.packages a:b:1\nspark.task.maxFailures 7\n"
+    )
+    text = """
+from pyspark import SparkConf, SparkContext
+sc = SparkContext(conf=SparkConf().setAppName("code"))
+sc.setLogLevel("ERROR")
+conf = sc.getConf()
+print(sc.appName, sc.master, sc.defaultParallelism, conf.get("spark.task.maxFailures"))
+print(sc.getSystemProperty("SPARK_SUBMIT"), conf.get("spark.jars.packages"))
+"""
+    flags = ("--properties-file", "some.conf", "--master", "local", "--name", "flag")
+    ran = run(tmp_path, text, before=(*flags, "--conf", "spark.task.maxFailures=2"))
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == ["code local 3 2", "true a:b:1"]
+
+
+def test_a_properties_file_that_is_not_there(tmp_path: Path) -> None:
+    ran = run(tmp_path, "print(1)", before=("--properties-file", "absent.conf"))
+    assert ran.returncode == 2
+    assert "absent.conf" in ran.stderr
+
+
+def test_names_that_scripts_import(tmp_path: Path) -> None:
+    text = """
+from pyspark.errors import AnalysisException, PySparkException, PySparkTypeError
+from pyspark.sql.utils import AnalysisException as Old, ParseException
+from pyspark.serializers import AutoBatchedSerializer, CPickleSerializer, MarshalSerializer
+from pyspark.util import VersionUtils, is_remote_only
+from pyspark.core.rdd import RDD, portable_hash
+from pyspark.core.files import SparkFiles
+from pyspark.accumulators import AccumulatorParam
+from pyspark import SparkContext
+from py4j.protocol import Py4JJavaError
+sc = SparkContext("local", "names", serializer=MarshalSerializer())
+print(Old is AnalysisException, issubclass(ParseException, PySparkException))
+print(VersionUtils.majorMinorVersion(sc.version), is_remote_only())
+print(MarshalSerializer().loads(MarshalSerializer().dumps([1, "a"])))
+print(AutoBatchedSerializer(CPickleSerializer()) == AutoBatchedSerializer(CPickleSerializer()))
+try:
+    sc.parallelize([1]).persist("MEMORY_ONLY")
+except (Py4JJavaError, PySparkTypeError) as error:
+    print(type(error).__name__)
+"""
+    ran = run(tmp_path, text)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == [
+        "True True",
+        "(4, 0) False",
+        "[1, 'a']",
+        "True",
+        "PySparkTypeError",
+    ]
+
+
+def test_a_plain_import_never_gives_the_alias() -> None:
+    code = (
+        "import sys, minispark, minispark.compat, minispark.compat.session, minispark.cli\n"
+        "found = [n for n in sys.modules if n.split('.')[0] in ('pyspark', 'py4j', 'findspark')]\n"
+        "print(found, [type(f).__name__ for f in sys.meta_path if 'Alias' in repr(f)])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.strip() == "[] []"

@@ -157,7 +157,7 @@ def test_many_more_partitions_than_records(sc):
 
 
 @pytest.mark.minispark_only
-@pytest.mark.parametrize("slices", [-1, "2", 1.5])
+@pytest.mark.parametrize("slices", [-1, 0, "two", 0.5, []])
 def test_a_bad_number_of_slices_is_refused_at_the_call(sc, slices, still_usable):
     with pytest.raises((TypeError, ValueError), match="numSlices"):
         sc.parallelize([1, 2], slices)

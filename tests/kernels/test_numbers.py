@@ -176,7 +176,7 @@ def test_merged_sketches_equal_one_sketch(sizes):
 
 
 def test_sketches_refuse_what_they_cannot_do():
-    with pytest.raises(PySparkValueError, match="relativeSD"):
+    with pytest.raises(ValueError, match="relativeSD"):
         HyperLogLog(0.00001)
     with pytest.raises(PySparkValueError, match="precision"):
         HyperLogLog(0.05).merge(HyperLogLog(0.01))

@@ -67,6 +67,10 @@ class Size:
     records: int = 400
     #: Partitions of an RDD that may still be a parent.
     partitions: int = 60
+    #: One source in so many has up to 50 partitions, the others up to 6.
+    seldom_many: int = 2
+    #: Also what only another engine can foretell, not the reference.
+    unforetold: bool = False
 
 
 HUGE = (2**31, 2**63, -(2**63) - 1, 10**30, 2**61 - 1)
@@ -110,9 +114,9 @@ def value(c: Chooser) -> Any:
     return c.one_of(VALUES)(c)
 
 
-def slices(c: Chooser) -> int:
+def slices(c: Chooser, size: Size) -> int:
     """A number of partitions: a few, now and then many."""
-    return c.integer(1, 6 if c.integer(0, 1) == 0 else 50)
+    return c.integer(1, 50 if c.integer(1, size.seldom_many) == size.seldom_many else 6)
 
 
 def wanted(c: Chooser) -> int | None:
@@ -123,18 +127,19 @@ def wanted(c: Chooser) -> int | None:
 def some_pairs(c: Chooser, size: Size) -> Instruction:
     """A source of pairs."""
     count = c.integer(1, size.source)
-    return ("parallelize", tuple((plain(c), value(c)) for _ in range(count)), slices(c))
+    return ("parallelize", tuple((plain(c), value(c)) for _ in range(count)), slices(c, size))
 
 
 def some_records(c: Chooser, size: Size) -> Instruction:
     """A source of records of all kinds."""
-    return ("parallelize", tuple(plain(c) for _ in range(c.integer(0, size.source))), slices(c))
+    records = tuple(plain(c) for _ in range(c.integer(0, size.source)))
+    return ("parallelize", records, slices(c, size))
 
 
 def some_numbers(c: Chooser, size: Size) -> Instruction:
     """A source of consecutive numbers."""
     stride = c.one_of((1, 2, 3, -1, -2))
-    return ("range", c.integer(-5, 5), c.integer(-10, 30), stride, slices(c))
+    return ("range", c.integer(-5, 5), c.integer(-10, 30), stride, slices(c, size))
 
 
 def nothing(c: Chooser, size: Size) -> Instruction:
@@ -186,6 +191,20 @@ EXACT: dict[str, tuple[Draw, ...]] = {
     "sample": (among(0.0, 0.3, 0.7, 1.0), number(0, 99)),
     "randomSplit": (among((1.0, 1.0, 2.0), (0.5, 0.0, 0.2)), number(0, 99), number(0, 2)),
 }
+#: What the reference cannot foretell: the engine's own dealing, bounds and chances.
+UNFORETOLD: dict[str, tuple[Draw, ...]] = {
+    "repartition": (number(1, 6),),
+    "sampleWith": (among(0.0, 0.4, 1.5), number(0, 99)),
+    "sampleByKey": (among(False, True), number(0, 99)),
+    "union3": (),
+}
+UNFORETOLD_PAIR: dict[str, tuple[Draw, ...]] = {
+    "sortByKey": (among(False, True), wanted),
+    "sortWithin": (number(1, 5), among(False, True)),
+    "foldByKey": (named(MERGES), wanted),
+    "partitionBySize": (number(1, 5),),
+    "mapKeeping": (),
+}
 HASHABLE: dict[str, tuple[Draw, ...]] = {"distinct": (wanted,)}
 PAIR: dict[str, tuple[Draw, ...]] = {
     "keys": (),
@@ -217,6 +236,15 @@ LOOKS: tuple[tuple[str, tuple[Draw, ...]], ...] = (
     ("treeReduce", (number(1, 3),)),
     ("countByValue", ()),
 )
+UNFORETOLD_LOOKS: tuple[tuple[str, tuple[Draw, ...]], ...] = (
+    ("takeSample", (among(False, True), number(0, 12), number(0, 99))),
+    ("stats", ()),
+    ("histogram", (number(1, 4),)),
+    ("first", ()),
+    ("reduce", (named(MERGES),)),
+    ("extremes", ()),
+    ("runJob", ()),
+)
 
 
 def usable(table: Table, size: Size) -> bool:
@@ -239,43 +267,56 @@ def instruction(c: Chooser, tables: list[Table], size: Size) -> Instruction:
     if c.integer(0, 3) == 3:
         return _of_two(c, tables, parents, i, size)
     choices = dict(ANY)
-    if table.exact:
+    if table.exact or size.unforetold:
         choices |= EXACT
+    if size.unforetold:
+        choices |= UNFORETOLD
     if table.kind == "plain":
         choices |= HASHABLE
     if table.kind == "pair":
         choices |= PAIR
+        choices |= UNFORETOLD_PAIR if size.unforetold else {}
     name = c.one_of(sorted(choices) + (sorted(PAIR) * 3 if table.kind == "pair" else []))
     return (name, i, *(draw(c) for draw in choices[name]))
 
 
+_PRODUCTS = ("cartesian", "cartesianAndSort")
+#: Without an argument beside the parents.
+_BARE = ("union", "intersection", "cartesian", "groupWith")
+
+
 def _of_two(c: Chooser, tables: list[Table], parents: list[int], i: int, size: Size) -> Instruction:
     table = tables[i]
-    twos = ["union", "cartesianAndSort"]
+    twos = ["union", "cartesian" if size.unforetold else "cartesianAndSort"]
     if table.kind == "plain":
         twos += ["subtract", "intersection"]
     if table.kind == "pair":
         twos += TWO_PAIRS * 2
+        twos += ["groupWith"] if size.unforetold else []
     name = c.one_of(twos)
     alike = [j for j in parents if tables[j].kind == table.kind]
-    j = c.one_of(parents if name in ("union", "cartesianAndSort") else alike)
+    j = c.one_of(parents if name in ("union", *_PRODUCTS) else alike)
     cost = len(table.flat) * len(tables[j].flat)
     tasks = table.size * tables[j].size
-    if name == "cartesianAndSort" and (cost > size.records or tasks > 20):
+    if name in _PRODUCTS and (cost > size.records or tasks > 20):
         name = "union"
-    return (name, i, j) if name in ("union", "intersection") else (name, i, j, wanted(c))
+    return (name, i, j) if name in _BARE else (name, i, j, wanted(c))
 
 
-def look(c: Chooser, tables: list[Table]) -> tuple[Any, ...]:
+def look(c: Chooser, tables: list[Table], size: Size) -> tuple[Any, ...]:
     """One of the actions whose answer is short."""
     i = c.integer(0, len(tables) - 1)
-    name, draws = c.one_of(LOOKS)
+    name, draws = c.one_of(LOOKS + UNFORETOLD_LOOKS if size.unforetold else LOOKS)
     return (name, i, *(draw(c) for draw in draws))
 
 
-def whole(tables: list[Table], i: int) -> Program:
+def whole(tables: list[Table], i: int, size: Size) -> Program:
     """What to look at to see all of an RDD that is known."""
-    return (("glom", i),) if tables[i].exact else (("collect", i), ("partitions", i))
+    return (
+        (("glom", i),)
+        if tables[i].exact or size.unforetold
+        else (("collect", i), ("partitions", i))
+    )
 
 
 def program(c: Chooser, size: Size = Size()) -> tuple[Program, Program]:
@@ -290,6 +331,6 @@ def program(c: Chooser, size: Size = Size()) -> tuple[Program, Program]:
     last = len(tables) - 1
     looks: list[Instruction] = []
     for i in (last, *(c.integer(0, last) for _ in range(c.integer(0, 2)))):
-        looks += whole(tables, i)
-    looks.append(look(c, tables))
+        looks += whole(tables, i, size)
+    looks.append(look(c, tables, size))
     return tuple(drawn), tuple(looks)

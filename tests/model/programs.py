@@ -86,6 +86,14 @@ def _lists(groups: Any) -> Any:
     return tuple(list(group) for group in groups)
 
 
+def outcome(expression: Callable[[], Any]) -> Any:
+    """The value, or that there was an error: there may be no record."""
+    try:
+        return expression()
+    except ValueError:
+        return "ValueError"
+
+
 #: name -> f(engine, parent RDDs, arguments): how an engine makes the RDD.
 Make = Callable[[Any, list[Any], tuple[Any, ...]], Any]
 MAKE: dict[str, Make] = {
@@ -128,6 +136,21 @@ MAKE: dict[str, Make] = {
     "fullOuterJoin": lambda e, p, a: p[0].fullOuterJoin(p[1], a[0]),
     "cogroup": lambda e, p, a: p[0].cogroup(p[1], a[0]).mapValues(_lists),
     "subtractByKey": lambda e, p, a: p[0].subtractByKey(p[1], a[0]),
+    "repartition": lambda e, p, a: p[0].repartition(a[0]),
+    "cartesian": lambda e, p, a: p[0].cartesian(p[1]),
+    "sampleWith": lambda e, p, a: p[0].sample(True, a[0], a[1]),
+    "sampleByKey": lambda e, p, a: (
+        p[0].keyBy(KEYS["parity"]).sampleByKey(a[0], {True: 0.5, False: 0.9}, a[1])
+    ),
+    "union3": lambda e, p, a: e.sc.union([p[0], p[0].map(MAPS["same"]), p[0]]),
+    "sortByKey": lambda e, p, a: p[0].sortByKey(a[0], a[1], text),
+    "sortWithin": lambda e, p, a: p[0].repartitionAndSortWithinPartitions(
+        a[0], ascending=a[1], keyfunc=text
+    ),
+    "foldByKey": lambda e, p, a: p[0].foldByKey("zero", MERGES[a[0]], a[1]),
+    "partitionBySize": lambda e, p, a: p[0].partitionBy(a[0], KEYS["size"]),
+    "mapKeeping": lambda e, p, a: p[0].map(MAPS["same"], True),
+    "groupWith": lambda e, p, a: p[0].groupWith(p[1], p[0]).mapValues(_lists),
     "persist": lambda e, p, a: p[0].map(MAPS["same"]).persist(getattr(e.levels, a[0])),
 }
 #: How many of an instruction's arguments name parents.
@@ -147,6 +170,8 @@ PARENTS = {
             "fullOuterJoin",
             "cogroup",
             "subtractByKey",
+            "cartesian",
+            "groupWith",
         ),
         2,
     ),
@@ -168,6 +193,13 @@ LOOK: dict[str, Callable[[Any, tuple[Any, ...]], Any]] = {
         0, lambda x, y: x + y, lambda x, y: x + y, a[0]
     ),
     "countByValue": lambda r, a: sorted(r.map(KEYS["kind"]).countByValue().items()),
+    "takeSample": lambda r, a: r.takeSample(*a),
+    "stats": lambda r, a: str(r.map(KEYS["size"]).stats()),
+    "histogram": lambda r, a: outcome(lambda: r.map(KEYS["size"]).histogram(a[0])),
+    "first": lambda r, a: outcome(r.first),
+    "reduce": lambda r, a: outcome(lambda: r.reduce(MERGES[a[0]])),
+    "extremes": lambda r, a: outcome(lambda: (r.min(key=text), r.max(key=text))),
+    "runJob": lambda r, a: r.ctx.runJob(r, lambda part: [len(list(part))]),
 }
 
 

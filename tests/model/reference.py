@@ -171,6 +171,8 @@ def step(tables: list[Table], instruction: tuple[Any, ...]) -> Table:
     a = rest[count:]
     if count == 0:
         return source(name, a)
+    if name in UNFORETOLD:
+        return roughly(name, parents, a)
     if count == 2:
         return binary(name, parents[0], parents[1], a)
     return shuffled(name, parents[0], a) or one_parent(name, parents[0], a)
@@ -187,6 +189,53 @@ def source(name: str, a: list[Any]) -> Table:
     data, slices = a
     pairs = bool(data) and all(isinstance(x, tuple) and len(x) == 2 for x in data)
     return Table(sliced(list(data), slices), "pair" if pairs else "plain")
+
+
+#: What the reference cannot foretell; it says how large it is, and of what kind.
+UNFORETOLD = {
+    "repartition",
+    "cartesian",
+    "sampleWith",
+    "sampleByKey",
+    "union3",
+    "sortByKey",
+    "sortWithin",
+    "foldByKey",
+    "partitionBySize",
+    "mapKeeping",
+    "groupWith",
+}
+
+
+def roughly(name: str, parents: list[Table], a: list[Any]) -> Table:
+    """A table of the right kind and about the right size, for drawing only."""
+    t = parents[0]
+    size = t.size
+    if name in ("repartition", "sortWithin", "partitionBySize"):
+        size = a[0]
+    elif name in ("sortByKey", "foldByKey"):
+        size = a[1] or t.size
+    elif name == "cartesian":
+        size = t.size * parents[1].size
+    elif name == "groupWith":
+        size = 2 * t.size + parents[1].size
+    elif name == "union3":
+        size = 3 * t.size
+    records, kind = t.flat, t.kind
+    if name == "cartesian":
+        records = [(x, y) for x in t.flat for y in parents[1].flat]
+        kind = "pair" if t.kind == "plain" else "any"
+    elif name == "groupWith":
+        records = [(k, ([], [], [])) for k, _ in t.flat + parents[1].flat]
+        kind = "pair"
+    elif name == "sampleByKey":
+        records, kind = [(KEYS["parity"](x), x) for x in t.flat], "pair"
+    elif name == "union3":
+        records = t.flat * 3
+    elif name == "foldByKey":
+        # The zero is a string, and any value may be the greatest.
+        kind = "pair"
+    return Table([records, *[[]] * (size - 1)] if size else [], kind, False)
 
 
 def binary(name: str, left: Table, right: Table, a: list[Any]) -> Table:

@@ -1,8 +1,10 @@
 """Runs programs on the real PySpark, in a Python that has it.
 
-Reads pickled `(program, looks)` from standard input, one after the other, and
-answers each with a pickled `("ok", shown)` or `("error", text)`. Only the
-process that started it writes to its input.
+Reads pickled lists of `(program, looks)` from standard input, one after the
+other, and answers each with the pickled list of `("ok", shown)` or
+`("error", text)`. The programs of a list run at the same time, since PySpark
+waits more than it works on such small ones. Only the process that started it
+writes to its input.
 """
 
 from __future__ import annotations
@@ -10,7 +12,10 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from typing import BinaryIO
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, BinaryIO
+
+AT_ONCE = 4
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
@@ -19,22 +24,29 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     from pyspark import SparkConf, SparkContext, StorageLevel, cloudpickle
 
     cloudpickle.register_pickle_by_value(programs)
-    conf = SparkConf().setMaster("local[2]").setAppName("parity").set("spark.ui.enabled", "false")
+    conf = SparkConf().setMaster(f"local[{AT_ONCE}]").setAppName("parity")
     # Executors of PySpark report their progress on the terminal otherwise.
-    conf.set("spark.ui.showConsoleProgress", "false")
-    with SparkContext(conf=conf) as sc:
+    conf.set("spark.ui.enabled", "false").set("spark.ui.showConsoleProgress", "false")
+    conf.set("spark.shuffle.compress", "false")
+    # As many programs at a time, each fairly: none waits for a long one.
+    conf.set("spark.scheduler.mode", "FAIR")
+
+    with SparkContext(conf=conf) as sc, ThreadPoolExecutor(AT_ONCE) as pool:
         sc.setLogLevel("OFF")
         engine = programs.Engine(sc, StorageLevel)
+
+        def run(request: tuple[Any, Any]) -> tuple[str, Any]:
+            try:
+                return "ok", engine.run(*request)
+            except Exception as error:
+                return "error", f"{type(error).__name__}: {error}"
+
         while True:
             try:
-                program, looks = pickle.load(requests)
+                batch = pickle.load(requests)
             except EOFError:
                 return
-            try:
-                answer = ("ok", engine.run(program, looks))
-            except Exception as error:
-                answer = ("error", f"{type(error).__name__}: {error}")
-            pickle.dump(answer, answers)
+            pickle.dump(list(pool.map(run, batch)), answers)
             answers.flush()
 
 

@@ -14,7 +14,7 @@ from minispark.runtime.slices import read_slice, sliced
 
 
 def _back(records: list[Any], num_slices: int = 3) -> list[Any]:
-    _, slices = sliced(records, num_slices, 1024)
+    _, slices, _ = sliced(records, num_slices, 1024)
     assert len(slices) == num_slices
     return [record for chunks in slices for record in read_slice(b"".join(chunks))]
 
@@ -38,7 +38,7 @@ def test_records_come_back(records: list[Any]) -> None:
 def test_arrays_are_not_copied_here_and_writable_there(number: int) -> None:
     arrays = [np.arange(i, i + 1_000) for i in range(number)]
     arrays.append(np.arange(10_000).reshape(100, 100)[:, ::2])
-    _, slices = sliced(arrays, 1, 1024)
+    _, slices, _ = sliced(arrays, 1, 1024)
     views = [chunk for chunk in slices[0] if isinstance(chunk, memoryview)]
     assert len(views) >= number, "the arrays' own memory"
     data = b"".join(slices[0])

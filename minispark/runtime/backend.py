@@ -67,6 +67,7 @@ class Backend:
             self._listener = ControlListener(path, self._secret, connected)
             address: Address = path
         else:
+            driver.members.vitals.elsewhere = self._nodes.main_thread_cpu_s
             self._listener = network.listen(lambda at: ControlListener(at, self._secret, connected))
             address = network.host, self._listener.address[1]
         launcher.start(events, address, self._secret)

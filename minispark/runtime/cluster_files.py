@@ -23,6 +23,9 @@ from minispark.storage.serializer import load_value
 
 log = logging.getLogger("minispark")
 
+#: How long a node may take to say what an executor's process does.
+_LOOK_S = 3.0
+
 
 class ClusterFiles:
     """Reads and removes files wherever they are."""
@@ -34,12 +37,14 @@ class ClusterFiles:
         self._fetcher: Any = None
         self._server: Any = None
         self._others: tuple[NodeInfo, ...] = ()
+        self._secret = b""
 
     def serve(self, secret: bytes, network: DriverNetwork) -> NodeInfo:
         """Makes the driver's files reachable for other nodes."""
         from minispark.runtime.fetch import Fetcher
         from minispark.runtime.file_server import FileServer
 
+        self._secret = secret
         self._server = FileServer(self.node.root, secret, (network.bind, network.file_ports))
         self.node = replace(self.node, address=(network.host, self._server.address[1]))
         self.reader = self._fetcher = Fetcher(self.local, self.node, secret)
@@ -50,6 +55,18 @@ class ClusterFiles:
         if self._fetcher is not None:
             self._fetcher.update_nodes(nodes)
             self._others = tuple(n for n in nodes if n.node_id != self.node.node_id)
+
+    def main_thread_cpu_s(self, node_id: str, pid: int, where: str) -> float | None:
+        """Processor time of an executor on another node; None when nobody there can tell."""
+        from minispark.runtime.file_server import cpu_s
+
+        for node in self._others:
+            if node.node_id == node_id and node.address is not None:
+                try:
+                    return cpu_s(node.address, self._secret, pid, where, _LOOK_S)
+                except (OSError, EOFError):
+                    return None  # the node may be frozen as a whole
+        return None
 
     def read_result(self, where: ResultFile) -> Any:
         """The value in a result file; it is read once, then it is gone.

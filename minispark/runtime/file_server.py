@@ -11,6 +11,7 @@ Requests are tuples, answered by `("ok", …)`, where raw bytes may follow, or b
 ======================================  ===========================================
 ``ping``                                incarnation
 ``stats``                               requests answered, by kind, and bytes sent
+``cpu pid machine``                     processor time of a process's main thread, or None
 ``blocks shuffle reduce maps limit``    (length, crc) of each block, -1 if missing;
                                         then as many blocks as fit into the limit
 ``range path offset length``            file size, bytes that follow, their crc
@@ -45,6 +46,7 @@ from minispark.runtime.file_wire import (
     receive_message,
     send_message,
 )
+from minispark.runtime.vitals import machine, main_thread_cpu_s
 from minispark.shuffle.format import (
     CorruptBlockError,
     MapOutputIndex,
@@ -96,6 +98,15 @@ def stats(address: Address, secret: bytes, timeout: float) -> dict[str, int]:
         sock.settimeout(timeout)
         send_message(sock, ("stats",))
         return dict(receive_message(sock)[1])
+
+
+def cpu_s(address: Address, secret: bytes, pid: int, where: str, timeout: float) -> float | None:
+    """Processor time of a process's main thread on the server's machine, if it is there."""
+    with connect(address, secret, timeout) as sock:
+        sock.settimeout(timeout)
+        send_message(sock, ("cpu", pid, where))
+        found = receive_message(sock)[1]
+        return None if found is None else float(found)
 
 
 class _Peer:
@@ -253,6 +264,9 @@ class FileServer:
             elif kind == "stats":
                 with self._lock:
                     answer = ("ok", dict(self._answered))
+            elif kind == "cpu":
+                pid, where = args
+                answer = ("ok", main_thread_cpu_s(pid) if where == machine() else None)
             elif kind == "blocks":
                 answer, payload = self._blocks(*args)
             elif kind == "range":

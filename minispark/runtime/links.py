@@ -7,7 +7,6 @@ import os
 import pickle
 import socket
 import struct
-import threading
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
@@ -16,7 +15,8 @@ from typing import Any, Protocol
 
 from minispark.ids import ExecutorId, NodeId, ShuffleId
 from minispark.runtime.message_reader import MessageReader
-from minispark.runtime.messages import StageKey, TaskSpec, send
+from minispark.runtime.messages import StageKey, TaskSpec
+from minispark.runtime.vitals import Pulse
 
 
 class Link(Protocol):
@@ -50,6 +50,45 @@ class Link(Protocol):
         """Closes the connections."""
 
 
+class Outbox:
+    """Messages to a peer that may not read just now; nobody ever waits for it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.socket = socket.socket(fileno=os.dup(connection.fileno()))
+        self.socket.setblocking(True)
+        #: What the socket had no room for.
+        self._backlog: deque[memoryview] = deque()
+
+    def put(self, data: bytes) -> bool:
+        """Queues a pickled message; False when some of it has to wait from now on."""
+        size = len(data)
+        # The framing of `Connection.send_bytes`.
+        head = struct.pack("!i", size) if size < 1 << 31 else struct.pack("!iQ", -1, size)
+        had_backlog = bool(self._backlog)
+        self._backlog += (memoryview(head), memoryview(data))
+        return had_backlog or self.flush()
+
+    def flush(self) -> bool:
+        """Writes what the socket takes; whether that was all. `OSError` when gone."""
+        backlog = self._backlog
+        try:
+            while backlog:
+                sent = self.socket.sendmsg(islice(backlog, 2), (), socket.MSG_DONTWAIT)
+                while backlog and sent >= len(backlog[0]):
+                    sent -= len(backlog.popleft())
+                if sent:
+                    backlog[0] = backlog[0][sent:]
+        except BlockingIOError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Drops what waits."""
+        self._backlog.clear()
+        with contextlib.suppress(OSError):
+            self.socket.close()
+
+
 class ProcessLink:
     """An executor process."""
 
@@ -66,22 +105,22 @@ class ProcessLink:
         self.files = 0
         #: When something last came from the executor (the driver's clock).
         self.heard_s = 0.0
+        #: The machine it runs on, and what was seen of it there while it was silent.
+        self.machine = ""
+        self.pulse = Pulse()
         #: Told, under the driver's lock, that `flush` has something to do.
-        self.on_backlog: Callable[[ProcessLink], None] = lambda _link: None
-        self._svc_lock = threading.Lock()
-        self._ctl_socket = socket.socket(fileno=os.dup(ctl.fileno()))
-        self._ctl_socket.setblocking(True)
+        self.on_backlog: Callable[[ProcessLink, Connection], None] = lambda _link, _end: None
+        # A busy executor does not read its tasks, a frozen one nothing at all.
+        self._outboxes = {ctl: Outbox(ctl), svc: Outbox(svc)}
         #: What came in on *ctl*.
-        self.reader = MessageReader(self._ctl_socket)
+        self.reader = MessageReader(self._outboxes[ctl].socket)
         #: Tasks that have not been sent yet.
         self._tasks: list[TaskSpec] = []
-        #: What the socket had no room for: a busy executor does not read.
-        self._backlog: deque[memoryview] = deque()
 
     def send_code(self, data: bytes) -> None:
         """See `Link`; only under the driver's lock. Never waits."""
         self.send_tasks()
-        self._send(data)
+        self._put(self.ctl, data)
 
     def add_task(self, spec: TaskSpec) -> None:
         """See `Link`; only under the driver's lock."""
@@ -91,44 +130,29 @@ class ProcessLink:
         """See `Link`; only under the driver's lock. Never waits."""
         if self._tasks:
             tasks, self._tasks = self._tasks, []
-            self._send(pickle.dumps(("tasks", tasks), 5))
-
-    def _send(self, data: bytes) -> None:
-        size = len(data)
-        # The framing of `Connection.send_bytes`.
-        head = struct.pack("!i", size) if size < 1 << 31 else struct.pack("!iQ", -1, size)
-        had_backlog = bool(self._backlog)
-        self._backlog += (memoryview(head), memoryview(data))
-        if not had_backlog and not self.flush():
-            self.on_backlog(self)
+            self._put(self.ctl, pickle.dumps(("tasks", tasks), 5))
 
     def send_ctl(self, message: tuple[Any, ...]) -> None:
         """See `Link`; only under the driver's lock. Never waits."""
         self.send_code(pickle.dumps(message, 5))
 
-    def flush(self) -> bool:
-        """Writes what the socket takes; whether that was all. `OSError` when gone."""
-        backlog = self._backlog
-        try:
-            while backlog:
-                sent = self._ctl_socket.sendmsg(islice(backlog, 2), (), socket.MSG_DONTWAIT)
-                while backlog and sent >= len(backlog[0]):
-                    sent -= len(backlog.popleft())
-                if sent:
-                    backlog[0] = backlog[0][sent:]
-        except BlockingIOError:
-            return False
-        return True
-
     def send_svc(self, message: tuple[Any, ...]) -> None:
-        """See `Link`."""
-        with self._svc_lock:
-            send(self.svc, message)
+        """See `Link`; only under the driver's lock. Never waits."""
+        self._put(self.svc, pickle.dumps(message, 5))
+
+    def _put(self, end: Connection, data: bytes) -> None:
+        if not self._outboxes[end].put(data):
+            self.on_backlog(self, end)
+
+    def flush(self, end: Connection) -> bool:
+        """Writes what one connection takes; whether that was all. `OSError` when gone."""
+        return self._outboxes[end].flush()
 
     def close(self) -> None:
         """See `Link`."""
-        self._backlog.clear()
-        for connection in (self.ctl, self.svc, self._ctl_socket):
+        for outbox in self._outboxes.values():
+            outbox.close()
+        for connection in (self.ctl, self.svc):
             with contextlib.suppress(OSError):
                 connection.close()
 

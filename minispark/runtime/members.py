@@ -27,6 +27,7 @@ from minispark.runtime.boot import NodeInfo
 from minispark.runtime.janitor import Janitor
 from minispark.runtime.links import Link, ProcessLink
 from minispark.runtime.messages import TaskReport
+from minispark.runtime.vitals import Vitals
 from minispark.scheduler.model import ExecutorInfo
 
 log = logging.getLogger("minispark")
@@ -80,8 +81,10 @@ class Members:
         self._lock = lock
         self._events = events
         self._janitor = janitor
-        self._heartbeat_s = heartbeat_s
+        #: Often enough to tell a silence from a late beat.
+        self._heartbeat_s = min(heartbeat_s, timeout_s / 4)
         self._timeout_s = timeout_s
+        self.vitals = Vitals()
         self.links: dict[ExecutorId, Link] = {}
         self.nodes: dict[NodeId, NodeInfo] = {}
         #: First of the two connections of executors that are registering.
@@ -187,7 +190,9 @@ class Members:
                 self._gone.add(executor_id)
                 self._events.exhausted(refusal)
                 return
-            self._register(ProcessLink(executor_id, facts["node"], facts["pid"], ctl, svc))
+            link = ProcessLink(executor_id, facts["node"], facts["pid"], ctl, svc)
+            link.machine = facts["machine"]
+            self._register(link)
 
     def _register(self, link: ProcessLink) -> None:
         link.heard_s = time.monotonic()
@@ -282,14 +287,15 @@ class Members:
                     self._close_lost()
                     continue
                 if ready & selectors.EVENT_WRITE:
-                    self._flush(key.data[0])
+                    self._flush(*key.data)
                 if ready & selectors.EVENT_READ:
                     self._receive(*key.data)
             self._pass_on()
             self._events.tick()
-            if time.monotonic() >= next_beat:
-                next_beat = time.monotonic() + self._heartbeat_s
-                self._beat()
+            now = time.monotonic()
+            if now >= next_beat:
+                self._beat(now, now - next_beat)
+                next_beat = now + self._heartbeat_s
 
     def _close_lost(self) -> None:
         with self._lock:
@@ -297,19 +303,18 @@ class Members:
         for link in lost:
             link.close()
 
-    def _watch_backlog(self, link: ProcessLink) -> None:
+    def _watch_backlog(self, link: ProcessLink, end: Connection) -> None:
         both = selectors.EVENT_READ | selectors.EVENT_WRITE
-        self._selector.modify(link.ctl.fileno(), both, (link, link.ctl))
+        self._selector.modify(end.fileno(), both, (link, end))
         self.wake()
 
-    def _flush(self, link: ProcessLink) -> None:
+    def _flush(self, link: ProcessLink, end: Connection) -> None:
         with self._lock:
             if self.links.get(link.executor_id) is not link:
                 return
             try:
-                if link.flush():
-                    fd = link.ctl.fileno()
-                    self._selector.modify(fd, selectors.EVENT_READ, (link, link.ctl))
+                if link.flush(end):
+                    self._selector.modify(end.fileno(), selectors.EVENT_READ, (link, end))
             except OSError as error:
                 self.lose(link.executor_id, f"its connection broke: {error}")
 
@@ -357,18 +362,24 @@ class Members:
             reports, self._reports = self._reports, []
             self._events.reported(reports)
 
-    def _beat(self) -> None:
-        """Asks every executor for a sign of life; the silent are lost."""
-        now = time.monotonic()
+    def _beat(self, now: float, late_s: float) -> None:
+        """Asks every executor for a sign of life; those without one are lost."""
+        # While this process itself stood still nobody was asked.
+        absent_s = late_s if late_s > self._heartbeat_s else 0.0
         with self._lock:
             for link in list(self.links.values()):
                 if not isinstance(link, ProcessLink):
                     continue
-                if now - link.heard_s > self._timeout_s:
+                link.heard_s += absent_s
+                if now - link.heard_s > self._heartbeat_s:
+                    self.vitals.look(link.pulse, link.machine, link.node_id, link.pid, now)
+                if now - max(link.heard_s, link.pulse.worked_s) > self._timeout_s:
+                    self.vitals.end(link.machine, link.pid)
                     self.kill(link.executor_id)
                     self.lose(
                         link.executor_id,
-                        f"it was silent for {self._timeout_s:g} s (spark.network.timeout)",
+                        f"it was silent and stood still for {self._timeout_s:g} s "
+                        "(spark.network.timeout)",
                     )
                 else:
                     self.send_svc(link.executor_id, ("ping", 0))

@@ -32,6 +32,7 @@ from minispark.runtime.executor import Executor
 from minispark.runtime.failures import TaskKilled
 from minispark.runtime.messages import TaskReport, TaskSpec, receive, send
 from minispark.runtime.node_reader import NodeReader, SameNodeReader
+from minispark.runtime.vitals import machine
 from minispark.storage.files import NodeFiles
 
 #: Python frames that may nest; with 6000 a recursion through `sorted` overran 8 MB of stack.
@@ -116,6 +117,7 @@ class _Session:
             "python": sys.version_info[:2],
             "probe": portable_hash(HASH_PROBE),
             "hash": hash(HASH_PROBE),
+            "machine": machine(),
         }
         send(connection, (channel, self._boot.executor_id, hello))
         return connection

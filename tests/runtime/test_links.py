@@ -30,20 +30,32 @@ def ends() -> Iterator[tuple[ProcessLink, Connection]]:
 def test_what_nobody_reads_is_kept_in_order(ends: tuple[ProcessLink, Connection]) -> None:
     link, far = ends
     told = []
-    link.on_backlog = told.append
+    link.on_backlog = lambda *what: told.append(what)
     large = bytes(range(256)) * 40_000
     sent = [("task", 1), ("stage", large), ("task", 2), ("inputs", large[1:]), ("task", 3)]
     for message in sent:
         link.send_ctl(message)  # would wait for ever
-    assert told == [link]
+    assert told == [(link, link.ctl)]
 
     received: list[tuple[object, ...]] = []
     reader = threading.Thread(target=lambda: received.extend(receive(far) for _ in sent))
     reader.start()
-    while not link.flush():
+    while not link.flush(link.ctl):
         threading.Event().wait(0.001)
     reader.join()
     assert received == sent
+
+
+def test_service_messages_to_a_frozen_executor_wait_for_nobody(
+    ends: tuple[ProcessLink, Connection],
+) -> None:
+    link, _far = ends
+    told = []
+    link.on_backlog = lambda *what: told.append(what)
+    for number in range(20_000):
+        link.send_svc(("drop_rdd", number))
+    assert told == [(link, link.svc)]
+    assert not link.flush(link.svc)
 
 
 def test_a_dead_peer_is_an_error(ends: tuple[ProcessLink, Connection]) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from minispark.context._base import _ContextBase
 from minispark.errors import PySparkValueError
@@ -15,6 +20,8 @@ from minispark.plan.nodes import Node
 from minispark.rdd.rdd import RDD
 from minispark.runtime.call_site import call_site
 from minispark.runtime.properties import checked_tag
+
+log = logging.getLogger("minispark")
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -53,6 +60,54 @@ class _Running(_ContextBase):
         results: dict[int, Any] = dict(self._start(rdd._node, func, partitions))
         self._checkpoints.after_job(rdd._node)
         return [results[index] for index in range(len(results))]
+
+    def _run_for(
+        self, rdd: RDD[Any], func: Callable[[int, Iterator[Any]], Any], timeout_s: float
+    ) -> dict[int, Any]:
+        """`func(index, records)` of those partitions that end within a time.
+
+        The job goes on when the time is up, as Spark's does: what it caches
+        and what it adds to accumulators stays.
+        """
+        tag = f"minispark-timed-{uuid4().hex}"
+        properties, tags = dict(self._properties.values), set(self._properties.tags)
+        self._properties.tags.add(tag)  # by which it can be cancelled
+        try:
+            results = self._start(rdd._node, func)
+        finally:
+            self._properties.tags.discard(tag)
+        arrived: SimpleQueue[tuple[int, Any] | BaseException | None] = SimpleQueue()
+
+        def work() -> None:
+            self._properties.adopt(properties, tags)
+            try:
+                for item in results:
+                    arrived.put(item)
+                self._checkpoints.after_job(rdd._node)
+            except BaseException as error:
+                # For who waits; when nobody does any more, for the log.
+                log.info("a job with a time limit failed: %s", error)
+                arrived.put(error)
+            else:
+                arrived.put(None)
+
+        deadline = time.monotonic() + timeout_s
+        threading.Thread(target=work, name="minispark-timed", daemon=True).start()
+        found: dict[int, Any] = {}
+        try:
+            while True:
+                # At least one look: what is there counts however late it is.
+                item = arrived.get(timeout=max(0.0, deadline - time.monotonic()))
+                if item is None:
+                    return found
+                if isinstance(item, BaseException):
+                    raise item
+                found[item[0]] = item[1]
+        except Empty:
+            return found
+        except BaseException:
+            self._cancel(lambda job: tag in job.tags, "the waiting thread was interrupted", None)
+            raise
 
     def _start(
         self,

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 from typing import Any
 
+from minispark.kernels.statcounter import StatCounter
+
 # -- per key ---------------------------------------------------------------------
 
 
@@ -91,13 +93,9 @@ def sum_records(_index: int, records: Iterator[Any]) -> Any:
     return sum(records)
 
 
-def sum_floats(_index: int, records: Iterator[Any]) -> tuple[float, int]:
-    """The sum of the records as floats, and their number."""
-    total, n = 0.0, 0
-    for record in records:
-        total += float(record)
-        n += 1
-    return total, n
+def float_stats(_index: int, records: Iterator[Any]) -> StatCounter:
+    """Statistics of the records as floats."""
+    return StatCounter(map(float, records))
 
 
 def reduced(f: Callable[[Any, Any], Any], _index: int, records: Iterator[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Statistics of records that are numbers, and approximate answers."""
+"""Statistics of records that are numbers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from typing import Any, overload
 
 from minispark._typing import NumberOrArray, S, T, T_co
 from minispark.kernels import aggregate, histogram
-from minispark.kernels.approximate import BoundedFloat
-from minispark.kernels.hll import HyperLogLog
 from minispark.kernels.statcounter import StatCounter
-from minispark.rdd import _arguments as arguments
 from minispark.rdd._keyed import _KeyedActionOps
 
 
@@ -171,73 +168,3 @@ class _NumericOps(_KeyedActionOps[T_co]):
         )
         zeros = [0] * (len(chosen.edges) - 1)
         return chosen.edges, functools.reduce(histogram.merge_counts, parts, zeros)
-
-    # -- approximate -----------------------------------------------------------------
-
-    def countApprox(self, timeout: int, confidence: float = 0.95) -> int:
-        """The number of records, within a time limit in milliseconds.
-
-        Action. What is counted is exact: the job is always finished.
-
-        Examples
-        --------
-        >>> sc.parallelize(range(1000), 10).countApprox(1000, 1.0)
-        1000
-        """
-        _approximation(timeout, confidence)
-        return self.count()
-
-    def sumApprox(
-        self: _NumericOps[float | int], timeout: int, confidence: float = 0.95
-    ) -> BoundedFloat:
-        """The sum of the records with its bounds, within a time limit in milliseconds.
-
-        Action. The sum is exact: the job is always finished.
-
-        Examples
-        --------
-        >>> sc.parallelize(range(1000), 10).sumApprox(1000)
-        499500.0
-        """
-        _approximation(timeout, confidence)
-        total = float(sum(total for total, _n in self._run(aggregate.sum_floats)))
-        return BoundedFloat(total, 1.0, total, total)
-
-    def meanApprox(
-        self: _NumericOps[float | int], timeout: int, confidence: float = 0.95
-    ) -> BoundedFloat:
-        """The mean of the records with its bounds, within a time limit in milliseconds.
-
-        Action. The mean is exact: the job is always finished.
-
-        Examples
-        --------
-        >>> sc.parallelize(range(1000), 10).meanApprox(1000)
-        499.5
-        """
-        _approximation(timeout, confidence)
-        parts = self._run(aggregate.sum_floats)
-        n = sum(n for _total, n in parts)
-        mean = sum(total for total, _n in parts) / n if n else float("nan")
-        return BoundedFloat(mean, 1.0, mean, mean)
-
-    def countApproxDistinct(self: _NumericOps[T], relativeSD: float = 0.05) -> int:
-        """About how many different records there are, in little memory.
-
-        Action. Smaller `relativeSD` needs more memory; it must exceed 0.000017.
-
-        Examples
-        --------
-        >>> n = sc.parallelize(range(1000)).map(str).countApproxDistinct()
-        >>> 900 < n < 1100
-        True
-        """
-        sketch = HyperLogLog(relativeSD)
-        parts = self._run(partial(aggregate.applied, sketch.add_all))
-        return functools.reduce(HyperLogLog.merge, parts, sketch).estimate()
-
-
-def _approximation(timeout: Any, confidence: Any) -> None:
-    arguments.at_least("timeout", timeout, 0)
-    if not 0 <= confidence <= 1:
-        raise arguments.wrong_value("confidence", confidence, "between 0 and 1")

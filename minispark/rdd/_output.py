@@ -15,7 +15,7 @@ from minispark.kernels.hadoop_codecs import buffer_codec
 from minispark.kernels.picklefile import pickle_chunks
 from minispark.kernels.sequence_pairs import pair_chunks, pair_classes
 from minispark.rdd import _arguments as arguments
-from minispark.rdd._numeric import _NumericOps
+from minispark.rdd._approximate import _ApproximateOps
 from minispark.rdd.barrier import RDDBarrier
 from minispark.runtime.resources import ResourceProfile
 from minispark.runtime.task_context import TaskContext
@@ -55,7 +55,7 @@ def _write_partition(
 _TEXT_OR_PICKLE = "saveAsTextFile() or saveAsPickleFile()"
 
 
-class _OutputOps(_NumericOps[T_co]):
+class _OutputOps(_ApproximateOps[T_co]):
     """Actions that write."""
 
     __slots__ = ()

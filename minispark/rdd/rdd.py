@@ -1,8 +1,8 @@
 """The class RDD: the top of the chain, and the index of all its methods.
 
     _Core ← _NarrowOps ← _SampleOps ← _WideOps ← _PairOps ← _JoinOps
-          ← _ActionOps ← _KeyedActionOps ← _NumericOps ← _OutputOps
-          ← _TableOps ← RDD
+          ← _ActionOps ← _KeyedActionOps ← _NumericOps
+          ← _ApproximateOps ← _OutputOps ← _TableOps ← RDD
 
 Each class may use the methods of those before it; state is in `_Core` alone.
 """

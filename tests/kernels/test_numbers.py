@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 import pickle
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -160,11 +162,34 @@ def test_keys_that_do_not_compare_are_shown():
         ordering.RangePlacement([1, 2], 3)("a")
 
 
-@pytest.mark.parametrize("count", [0, 1, 1000, 4096, 4097, 30_000])
-def test_distinct_counts_are_within_the_error(count):
-    sketch = HyperLogLog(0.02).add_all(f"key {i % max(count, 1)}" for i in range(count * 2))
-    tolerance = 0 if count <= 4096 else 0.06 * count
-    assert abs(sketch.estimate() - count) <= tolerance
+#: What PySpark's countApproxDistinct answered: kind of records, number, relativeSD, answer.
+DISTINCT = json.loads(Path(__file__).with_name("distinct.json").read_text())
+KINDS = {
+    "ints": lambda n: range(n),
+    "strs": lambda n: map(str, range(n)),
+    "floats": lambda n: (x / 7 for x in range(n)),
+    "tuples": lambda n: ((x, str(x)) for x in range(n)),
+    "none": lambda n: [None] * n,
+    "bytes": lambda n: (b"%d" % x for x in range(n)),
+    "mix": lambda n: (x if x % 2 else str(x) for x in range(n)),
+    "big": lambda n: (x * 10**12 for x in range(n)),
+    "neg": lambda n: (-x for x in range(n)),
+    "bool": lambda n: (x % 2 == 0 for x in range(n)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_distinct_counts_are_sparks(kind):
+    checked = [case for case in DISTINCT if case[0] == kind]
+    assert len(checked) > 10
+    for _, count, relative_sd, expected in checked:
+        sketch = HyperLogLog(relative_sd).add_all(KINDS[kind](count))
+        assert sketch.estimate() == expected, (count, relative_sd)
+
+
+def test_large_distinct_counts_are_within_the_error():
+    sketch = HyperLogLog(0.01).add_all(f"key {i % 50_000}" for i in range(60_000))
+    assert abs(sketch.estimate() - 50_000) < 2_000
 
 
 @pytest.mark.parametrize("sizes", [(10, 20), (10, 20_000), (20_000, 10), (20_000, 20_000)])

@@ -15,6 +15,7 @@ from minispark.runtime.accumulators import Accumulator, AccumulatorParam
 from minispark.runtime.barrier import BarrierTaskContext, BarrierTaskInfo
 from minispark.runtime.broadcast import Broadcast
 from minispark.runtime.files import SparkFiles
+from minispark.runtime.profiler import BasicProfiler, Profiler, UDFBasicProfiler
 from minispark.runtime.resources import (
     ExecutorResourceRequest,
     ExecutorResourceRequests,
@@ -40,10 +41,12 @@ __all__ = [
     "AccumulatorParam",
     "BarrierTaskContext",
     "BarrierTaskInfo",
+    "BasicProfiler",
     "Broadcast",
     "ExecutorResourceRequest",
     "ExecutorResourceRequests",
     "InheritableThread",
+    "Profiler",
     "RDDBarrier",
     "ResourceInformation",
     "ResourceProfile",
@@ -59,6 +62,7 @@ __all__ = [
     "TaskContext",
     "TaskResourceRequest",
     "TaskResourceRequests",
+    "UDFBasicProfiler",
     "__version__",
     "inheritable_thread_target",
 ]

@@ -4,7 +4,7 @@ The user-facing side of `minispark.runtime.engine`: it checks arguments, turns
 inputs into source nodes and actions into jobs. One class for the user, in a
 linear chain of files: `_ContextBase` (life, facts) ← `_Running` (jobs, groups)
 ← `_Status` (what runs) ← `_Files` (files for tasks) ← `_Sources` (inputs, shared
-variables) ← `_JvmOnly` (what is refused) ← `SparkContext`.
+variables) ← `_Profiles` (what tasks measured) ← `_JvmOnly` (what is refused) ← `SparkContext`.
 """
 
 from __future__ import annotations

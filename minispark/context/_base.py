@@ -81,6 +81,7 @@ class _ContextBase:
             self._conf.setIfMissing("spark.app.name", "minispark")
             self.environment = dict(environment or {})
             self._batch_size = batchSize
+            self._profiler_cls = profiler_cls
             self._made_at: str = call_site()
             self._start_time = int(time.time() * 1000)
             self._application_id = f"local-{self._start_time}-{uuid.uuid4().hex[:6]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from minispark.context._sources import _Sources
+from minispark.context._profiles import _Profiles
 from minispark.errors import PySparkNotImplementedError
 
 _SOURCES = (
@@ -22,7 +22,7 @@ def _refused(method: str, instead: str = _SOURCES) -> PySparkNotImplementedError
     )
 
 
-class _JvmOnly(_Sources):
+class _JvmOnly(_Profiles):
     """Methods that exist to say what to use instead."""
 
     def hadoopFile(
@@ -78,17 +78,3 @@ class _JvmOnly(_Sources):
     ) -> NoReturn:
         """Not available: Hadoop's input formats. Raises PySparkNotImplementedError."""
         raise _refused("newAPIHadoopRDD")
-
-    def show_profiles(self) -> NoReturn:
-        """Not available yet: profiles of tasks. Raises PySparkNotImplementedError."""
-        raise PySparkNotImplementedError(_NO_PROFILES.format("show_profiles"), "NOT_IMPLEMENTED")
-
-    def dump_profiles(self, path: str) -> NoReturn:
-        """Not available yet: profiles of tasks. Raises PySparkNotImplementedError."""
-        raise PySparkNotImplementedError(_NO_PROFILES.format("dump_profiles"), "NOT_IMPLEMENTED")
-
-
-_NO_PROFILES = (
-    "SparkContext.{}() is not implemented; with master 'local' tasks run on the driver's "
-    "threads, so `python -m cProfile script.py` profiles them"
-)

@@ -64,6 +64,8 @@ class Engine:
         self._accumulator_ids = itertools.count()
         #: Counts changes (persist, checkpoint) after which plans are made anew.
         self.plan_version = 0
+        #: Makes the profiler for an RDD's tasks; None: they are not profiled.
+        self.profiler_of: Callable[[RddId], Any] | None = None
         self._stage_cache = StageCache()
         #: Reentrant: pickling a function may run code of the user.
         self._plan_lock = threading.RLock()
@@ -202,8 +204,16 @@ class Engine:
             pool=properties.get("spark.scheduler.pool", "default"),
             call_site=call_site,
         )
-        run = JobRun(spec, graph, result, properties, version)
+        run = JobRun(spec, graph, result, properties, version, self._profilers(graph, call_site))
         return values(self.driver.run, self.driver.outcomes.load, run, self._new_job_id)
+
+    def _profilers(self, graph: StageGraph, call_site: str) -> dict[RddId, bytes]:
+        """The pickled profilers of a job's stages, by their last RDD."""
+        make = self.profiler_of
+        if make is None:
+            return {}
+        ids = dict.fromkeys(plan.node.id for plan in (graph.final, *graph.stages))
+        return {rdd_id: dumps_closure(make(rdd_id), call_site) for rdd_id in ids}
 
     def _new_job_id(self) -> JobId:
         return JobId(next(self._job_ids))

@@ -150,6 +150,26 @@ class Executor:
         self.memory.release_task(task_id)
 
     def _compute(self, task: TaskRun, spec: TaskSpec, code: StageCode) -> TaskReport:
+        if code.profiler is None:
+            status, result = self._produce(task, spec, code)
+        else:
+            profiler = cloudpickle.loads(code.profiler)
+            status, result = profiler.profile(self._produce, task, spec, code)
+        if task.fetch_failure is not None:
+            # A user function may have swallowed the exception; never the loss.
+            raise task.fetch_failure
+        accumulators = tuple(
+            (aid, cloudpickle.dumps(accumulator._value))
+            for aid, accumulator in task.accumulators.items()
+        )
+        return TaskReport(
+            spec.task_id, "ok", status=status, result=result, accumulators=accumulators
+        )
+
+    def _produce(
+        self, task: TaskRun, spec: TaskSpec, code: StageCode
+    ) -> tuple[MapStatus | None, bytes | ResultFile | None]:
+        """Computes the partition: the map output that was written, or the result."""
         records = evaluate(code.pipeline, spec.partition, task)
         output = code.output
         status: MapStatus | None = None
@@ -181,16 +201,7 @@ class Executor:
             assert code.result is not None
             value = cloudpickle.loads(code.result)(spec.partition, records)
             result = self._pack(spec, value)
-        if task.fetch_failure is not None:
-            # A user function may have swallowed the exception; never the loss.
-            raise task.fetch_failure
-        accumulators = tuple(
-            (aid, cloudpickle.dumps(accumulator._value))
-            for aid, accumulator in task.accumulators.items()
-        )
-        return TaskReport(
-            spec.task_id, "ok", status=status, result=result, accumulators=accumulators
-        )
+        return status, result
 
     def _pack(self, spec: TaskSpec, value: Any) -> bytes | ResultFile:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from queue import SimpleQueue
 
-from minispark.ids import JobId, ShuffleId
+from minispark.ids import JobId, RddId, ShuffleId
 from minispark.plan.spec import JobSpec
 from minispark.plan.stages import StageGraph, StagePlan
 from minispark.runtime.messages import ResultFile, StageCode, StageKey
@@ -27,12 +27,15 @@ class JobRun:
         result: bytes,
         properties: Mapping[str, str],
         version: int,
+        profilers: Mapping[RddId, bytes] | None = None,
     ) -> None:
         self.spec = spec
         self.graph = graph
         self.result = result
         self.properties = properties
         self.version = version
+        #: Pickled profilers by the last RDD of a stage.
+        self.profilers = profilers or {}
         self.maps: dict[ShuffleId, StagePlan] = {
             plan.output.shuffle_id: plan for plan in graph.stages if plan.output is not None
         }
@@ -53,7 +56,7 @@ class JobRun:
         """A job for some of the partitions, whose results were lost."""
         partitions = tuple(self.spec.partitions[index] for index in indexes)
         spec = replace(self.spec, job_id=job_id, partitions=partitions, is_continuation=True)
-        run = JobRun(spec, self.graph, self.result, self.properties, self.version)
+        run = JobRun(spec, self.graph, self.result, self.properties, self.version, self.profilers)
         run.is_repeat = True
         return run
 
@@ -78,6 +81,7 @@ class JobRun:
                 None if plan.output is not None else self.result,
                 self.properties,
                 plan.spec.is_barrier,
+                self.profilers.get(plan.node.id),
             )
             data = self._code[key] = pickle.dumps(("stage", key, code), 5)
         return data

@@ -63,6 +63,8 @@ class StageCode(NamedTuple):
     #: Local properties of the submitting thread.
     properties: Mapping[str, str]
     is_barrier: bool = False
+    #: The pickled profiler that the tasks run in.
+    profiler: bytes | None = None
 
 
 class BlockSource(NamedTuple):

@@ -46,6 +46,7 @@ CAMEL_CASE_ALLOWED |= {
     "runtime.barrier",
     "runtime.broadcast",
     "runtime.files",
+    "runtime.profiler",
     "runtime.resources",
     "runtime.status",
     "runtime.task_context",

@@ -41,7 +41,6 @@ PLACES = {
 }
 
 _MADE_BY_THE_ENGINE = "users never call the constructor; its parameters are the JVM's handles"
-_PROFILES = "profiles are not implemented"
 #: (class, name) -> why it differs; `()` is the constructor.
 DIFFERENT: dict[tuple[str, str], str] = {
     ("SparkContext", "()"): "serializer and profiler classes default to None: there is one each",
@@ -54,8 +53,6 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("TaskContext", "from_json"): "how PySpark's worker is told by the JVM",
     ("BarrierTaskContext", "()"): _MADE_BY_THE_ENGINE,
     ("BarrierTaskContext", "from_json"): "how PySpark's worker is told by the JVM",
-    ("Profiler", ""): _PROFILES,
-    ("BasicProfiler", ""): _PROFILES,
 }
 
 

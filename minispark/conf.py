@@ -104,7 +104,7 @@ KNOWN: dict[str, tuple[Callable[[str], Any], str | None]] = {
     "spark.task.cpus": (_integer(1), "1"),
     "spark.task.maxFailures": (_integer(1), "4"),
     "spark.ui.showConsoleProgress": (parse_bool, None),
-    "minispark.cancel.grace": (parse_seconds, "2s"),
+    "minispark.cancel.grace": (parse_seconds, "1s"),
     # Called in an executor process before anything else, as "module:function".
     "minispark.executor.setup": (str, None),
     "minispark.executor.startTimeout": (parse_seconds, "120s"),

@@ -34,7 +34,7 @@ class DriverNetwork:
     def of(conf: Mapping[str, str], master_address: str) -> DriverNetwork:
         """As configured, else as the machine is seen by the cluster."""
         from minispark.runtime.file_server import parse_ports
-        from minispark.runtime.launch.ray_embedded import node_address
+        from minispark.runtime.launch.ray_address import node_address
 
         host = conf.get("spark.driver.host") or node_address(master_address)
         return DriverNetwork(

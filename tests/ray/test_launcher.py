@@ -21,7 +21,7 @@ from minispark.errors import PySparkValueError
 from minispark.ids import ExecutorId, NodeId
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.launch import ray_embedded
-from minispark.runtime.launch.ray_embedded import parse_cluster_address
+from minispark.runtime.launch.ray_address import parse_cluster_address
 from minispark.runtime.launch.ray_launcher import RayLauncher
 from minispark.runtime.launch.ray_options import ClusterShape, executor_options
 

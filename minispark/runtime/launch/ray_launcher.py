@@ -35,6 +35,7 @@ from minispark.conf import parse_seconds
 from minispark.ids import ExecutorId, NodeId
 from minispark.runtime.boot import Address, ExecutorBoot, LauncherEvents, NodeInfo
 from minispark.runtime.launch import ray_embedded
+from minispark.runtime.launch.ray_address import parse_cluster_address
 from minispark.runtime.launch.ray_agents import Agents, affinity
 from minispark.runtime.launch.ray_options import (
     ClusterShape,
@@ -103,7 +104,7 @@ class RayLauncher:
         self._sys_path = sys_path
         self._app_id = app_id
         self._cluster_address = (
-            None if cluster_address is None else ray_embedded.parse_cluster_address(cluster_address)
+            None if cluster_address is None else parse_cluster_address(cluster_address)
         )
         self._entry_point = entry_point
         self._keep_alive = conf.get("minispark.ray.keepAlive", "false").lower() == "true"

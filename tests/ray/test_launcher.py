@@ -200,6 +200,24 @@ def test_kept_alive_between_contexts(driver: Driver, launch: Callable[..., RayLa
     assert descendants() == []
 
 
+def test_agents_of_ray_start_only_when_somebody_asks(
+    driver: Driver, launch: Callable[..., RayLauncher]
+) -> None:
+    def agents() -> set[str]:
+        words = {" ".join(p.cmdline()) for p in descendants() if p.name() != "raylet"}
+        kinds = {"stand_in.py none", "stand_in.py until-asked", "DashboardAgent", "RuntimeEnvAgent"}
+        return {kind for kind in kinds if any(kind in text for text in words)}
+
+    plain = launch(1)
+    driver.executors(1)
+    assert agents() == {"stand_in.py none", "stand_in.py until-asked"}
+    plain.stop()
+    driver.registered = queue.Queue()
+    launch(1, {"spark.executorEnv.A": "b"})
+    driver.executors(1)
+    assert agents() == {"stand_in.py none", "RuntimeEnvAgent"}
+
+
 def test_stop_right_after_start(driver: Driver, launch: Callable[..., RayLauncher]) -> None:
     launch().stop()
     assert descendants() == []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from minispark.ids import ExecutorId, JobId, NodeId, ShuffleId
+from minispark.ids import ExecutorId, JobId, NodeId, RddId, ShuffleId
 from minispark.plan.spec import BlockUpdate, JobSpec, ShufflePoint, StageSpec
 from minispark.scheduler import commands as cmd
 from minispark.scheduler import events as ev
@@ -55,6 +55,7 @@ class World:
         self.errors: dict[object, int] = {}
         #: How often what each map partition adds to accumulators was counted.
         self.counted: Counter[tuple[ShuffleId, int]] = Counter()
+        self.blocks_heard_of: set[tuple[RddId, int]] = set()
         self.to_kill: list[ExecutorId] = []
         self.files_written: set[tuple[ShuffleId, int, int]] = set()
         self.is_stopped = False
@@ -86,6 +87,14 @@ class World:
         for command in self.scheduler.handle(event, self.now):
             self.obey(command)
         self.scheduler.validate()
+        if isinstance(event, ev.BlocksUpdated):
+            self.blocks_heard_of |= {update.block for update in event.updates}
+        elif isinstance(event, ev.ExecutorLost | ev.NodeLost):
+            for block in self.blocks_heard_of:
+                holders = self.scheduler.blocks.holders(block)
+                assert self.boxes.keys() >= set(holders.executors), "the dead hold a block"
+                if isinstance(event, ev.NodeLost):
+                    assert event.node_id not in holders.nodes, "a dead node holds a block"
 
     def obey(self, command: cmd.Command) -> None:
         """Does what the runtime would do."""

@@ -107,6 +107,8 @@ class Executor:
     def forget_inputs(self, shuffle_id: ShuffleId) -> None:
         """Drops the locations of a shuffle that is gone."""
         self._inputs.pop(shuffle_id, None)
+        if self._whole_process:  # else a task may be reading on another thread
+            self.reader.forget_shuffle(shuffle_id)
 
     def inputs(self, shuffle_id: ShuffleId) -> tuple[MapLocation, ...]:
         """Where the map outputs of a shuffle are, as last told."""

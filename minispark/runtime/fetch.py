@@ -36,7 +36,7 @@ from minispark.runtime.file_wire import (
     send_message,
 )
 from minispark.runtime.node_connections import NodeConnections
-from minispark.shuffle.format import CorruptBlockError, verified
+from minispark.shuffle.format import CorruptBlockError, shuffle_prefix, verified
 from minispark.shuffle.reader import FetchFailedError, LocalFetcher, MapLocation, fetch_failed
 from minispark.storage.files import NodeFiles
 
@@ -223,6 +223,10 @@ class Fetcher:
             fetcher = self._locals.fetcher = LocalFetcher(self._files)
         return fetcher
 
+    def forget_shuffle(self, shuffle_id: ShuffleId) -> None:
+        """See `NodeReader`."""
+        self._local().forget(shuffle_prefix(shuffle_id))
+
     def in_background(
         self,
         node_id: NodeId,
@@ -263,10 +267,10 @@ class Fetcher:
             The node cannot be reached.
         """
         if node_id == self._node_id:
-            return self._files.map_read(relpath)
+            return self._files.map_once(relpath)
         name = local_copy_name(node_id, relpath)
         with contextlib.suppress(FileNotFoundError):
-            return self._files.map_read(name)
+            return self._files.map_once(name)
         return self._copy(node_id, relpath, name)
 
     def _copy(self, node_id: NodeId, relpath: str, name: str) -> memoryview:
@@ -277,7 +281,7 @@ class Fetcher:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not self._files.exists(name):
                 self._files.write_atomic(name, self._pieces(node_id, relpath))
-            return self._files.map_read(name)
+            return self._files.map_once(name)
 
     def forget_copy(self, node_id: NodeId, relpath: str) -> bool:
         """Removes this node's copy of another node's file; False when it is no copy."""

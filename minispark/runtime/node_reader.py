@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from minispark.errors import CorruptFileError
 from minispark.ids import NodeId, ShuffleId
 from minispark.runtime.boot import NodeInfo
+from minispark.shuffle.format import shuffle_prefix
 from minispark.shuffle.reader import LocalFetcher, MapLocation
 from minispark.storage.files import NodeFiles
 
@@ -44,6 +45,9 @@ class NodeReader(Protocol):
 
     def forget_copy(self, node_id: NodeId, relpath: str) -> bool:
         """Removes this node's copy of another node's file; False when it is no copy."""
+
+    def forget_shuffle(self, shuffle_id: ShuffleId) -> None:
+        """Lets go of a shuffle's files, which are being removed: their space is wanted."""
 
     def update_nodes(self, nodes: Sequence[NodeInfo]) -> None:
         """Learns the addresses of the nodes."""
@@ -84,11 +88,15 @@ class SameNodeReader:
 
     def fetch_file(self, node_id: NodeId, relpath: str) -> memoryview:
         """See `NodeReader`."""
-        return self._files.map_read(relpath)
+        return self._files.map_once(relpath)
 
     def forget_copy(self, node_id: NodeId, relpath: str) -> bool:
         """See `NodeReader`; there is only one node."""
         return False
+
+    def forget_shuffle(self, shuffle_id: ShuffleId) -> None:
+        """See `NodeReader`."""
+        self._fetcher.forget(shuffle_prefix(shuffle_id))
 
     def update_nodes(self, nodes: Sequence[NodeInfo]) -> None:
         """See `NodeReader`; there is only one node."""

@@ -115,6 +115,12 @@ class LocalFetcher:
                 raise failed from error
             yield location, block
 
+    def forget(self, prefix: str) -> None:
+        """Lets go of the files whose names begin so."""
+        for name in [name for name in self._indexes if name.startswith(prefix)]:
+            del self._indexes[name]
+        self._files.unmap(prefix)
+
     def _block(self, shuffle_id: ShuffleId, reduce_id: int, location: MapLocation) -> memoryview:
         name = map_output_name(shuffle_id, location.map_id, location.attempt)
         return self._index(name).block(reduce_id)

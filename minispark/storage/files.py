@@ -66,6 +66,14 @@ class Summed:
             yield chunk
 
 
+def _map(path: str) -> tuple[tuple[int, int, int], memoryview]:
+    """What tells the file from another one of its name, and its bytes."""
+    with open(path, "rb") as file:
+        stat = os.fstat(file.fileno())
+        view = _mapped(file.fileno(), stat.st_size) if stat.st_size else memoryview(b"")
+    return (stat.st_ino, stat.st_size, stat.st_mtime_ns), view
+
+
 class NodeFiles:
     """The files of one node, as one process sees them. Thread-safe.
 
@@ -167,10 +175,7 @@ class NodeFiles:
             if known is not None and known[0] == identity:
                 self._maps.move_to_end(relpath)
                 return known[1]
-        with open(path, "rb") as file:
-            stat = os.fstat(file.fileno())
-            identity = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-            view = _mapped(file.fileno(), stat.st_size) if stat.st_size else memoryview(b"")
+        identity, view = _map(path)
         with self._lock:
             self._sweep()
             self._maps[relpath] = (identity, view)
@@ -180,11 +185,22 @@ class NodeFiles:
                 self._maps.popitem(last=False)
         return view
 
+    def map_once(self, relpath: str) -> memoryview:
+        """As `map_read`, for a file that is read once: mapped as long as the view lives.
+
+        So a file that somebody else removes gives its space back at once.
+        """
+        return _map(self.path(relpath))[1]
+
     def is_mapped(self, relpath: str, view: memoryview) -> bool:
         """Whether `map_read` gave this view and still keeps it."""
         with self._lock:
             known = self._maps.get(relpath)
         return known is not None and known[1] is view
+
+    def unmap(self, prefix: str) -> None:
+        """Lets go of the files whose names begin so: somebody else removes them."""
+        self._forget(prefix, is_prefix=True)
 
     def _sweep(self) -> None:
         # Another process removes files: their space is free only when nobody

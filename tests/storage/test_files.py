@@ -7,6 +7,7 @@ import resource
 import stat
 import zlib
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -158,3 +159,26 @@ def test_files_that_others_removed_do_not_stay_mapped(files):
         files.remove(name)
     assert len(reader._maps) <= 4
     assert not reader.is_mapped("shuffle/s0", view)
+
+
+def test_a_file_read_once_is_mapped_as_long_as_it_is_looked_at(tmp_path):
+    files = NodeFiles(str(tmp_path))
+    files.write_atomic("result/1", [b"x" * 5000])
+
+    def mapped():
+        return str(tmp_path) in Path("/proc/self/maps").read_text()
+
+    view = files.map_once("result/1")
+    files.remove("result/1")
+    assert mapped()
+    assert bytes(view[:2]) == b"xx"
+    del view
+    assert not mapped()
+
+
+def test_a_file_that_others_remove_can_be_let_go(tmp_path):
+    files = NodeFiles(str(tmp_path))
+    files.write_atomic("shuffle/s1_0_0.data", [b"x" * 5000])
+    files.map_read("shuffle/s1_0_0.data")
+    files.unmap("shuffle/s1_")
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()

@@ -213,4 +213,4 @@ class _Running(_ContextBase):
 
 
 def _as_list(function: Callable[[Any], Iterable[Any]], _index: int, records: Any) -> list[Any]:
-    return list(function(records))
+    return list(function(iter(records)))

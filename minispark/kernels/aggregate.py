@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
 from typing import Any
 
+from minispark.kernels.drain import Drainable
 from minispark.kernels.statcounter import StatCounter
 
 # -- per key ---------------------------------------------------------------------
@@ -73,7 +74,7 @@ def combine_locally(
 
 def to_list(_index: int, records: Iterator[Any]) -> list[Any]:
     """All records."""
-    return list(records)
+    return records.listed() if isinstance(records, Drainable) else list(records)
 
 
 def first_records(num: int, _index: int, records: Iterator[Any]) -> list[Any]:
@@ -83,6 +84,8 @@ def first_records(num: int, _index: int, records: Iterator[Any]) -> list[Any]:
 
 def count_records(_index: int, records: Iterator[Any]) -> int:
     """The number of records."""
+    if isinstance(records, Drainable):
+        return records.counted()
     numbers = count()
     deque(zip(records, numbers), maxlen=0)  # drains at the speed of C
     return next(numbers)
@@ -100,6 +103,8 @@ def float_stats(_index: int, records: Iterator[Any]) -> StatCounter:
 
 def reduced(f: Callable[[Any, Any], Any], _index: int, records: Iterator[Any]) -> list[Any]:
     """The records reduced to one, or none where there are none."""
+    if isinstance(records, Drainable):
+        return records.reduced(f)
     for first in records:
         return [functools.reduce(f, records, first)]
     return []
@@ -151,18 +156,23 @@ def merge_dict(
 
 def counted(_index: int, records: Iterator[Any]) -> dict[Any, int]:
     """How often each record occurs."""
+    if isinstance(records, Drainable):
+        return records.tallied()
     return dict(Counter(records))
 
 
 def each(f: Callable[[Any], Any], _index: int, records: Iterator[Any]) -> None:
     """Calls `f` with each record, for its effect."""
+    if isinstance(records, Drainable):
+        records.each(f)
+        return
     for record in records:
         f(record)
 
 
 def each_partition(f: Callable[[Iterator[Any]], Any], _index: int, records: Iterator[Any]) -> None:
     """Calls `f` with the records; runs a generator function to its end."""
-    result = f(records)
+    result = f(iter(records))
     if isinstance(result, Iterator):
         for _ in result:
             pass
@@ -170,7 +180,7 @@ def each_partition(f: Callable[[Iterator[Any]], Any], _index: int, records: Iter
 
 def applied(f: Callable[[Iterator[Any]], Any], _index: int, records: Iterator[Any]) -> Any:
     """What `f` makes of the records."""
-    return f(records)
+    return f(iter(records))
 
 
 def keyed_by(key: Callable[[Any], Any], choose: Callable[..., Any], a: Any, b: Any) -> Any:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 
 from minispark.closures import dumps_closure
+from minispark.plan.expressions import expression_of
 from minispark.plan.nodes import Captured, MapPartitions, Node
 from minispark.plan.steps import Step
 
@@ -35,7 +36,8 @@ def capture(node: Node) -> None:
         steps.append(base.step)
         base = base.parent
     steps.reverse()
-    blob = dumps_closure(tuple(steps), node.info.call_site)
+    expressions = tuple(expression_of(getattr(step, "f", None)) for step in steps)
+    blob = dumps_closure((tuple(steps), expressions), node.info.call_site)
     captured = Captured(blob, base, tuple(type(s).__name__ for s in steps))
     with _lock:
         # Another thread may have been faster, and plans be made of what it captured.

@@ -12,6 +12,7 @@ from functools import partial
 
 from minispark.kernels.aggregate import combine_locally
 from minispark.kernels.elements import sort_pairs
+from minispark.plan.expressions import expression_of
 from minispark.plan.lineage import describe
 from minispark.plan.nodes import CoGroup, Exchange, MapPartitions, Node, Shuffle, Source
 from minispark.plan.spec import Point, RddPoint, ShufflePoint
@@ -144,11 +145,13 @@ def _stage_nodes(root: Node, exists: Exists) -> list[Node]:
 def _flush(run: list[MapPartitions], lines: list[str]) -> None:
     """Lines for a run of steps: element-wise ones together, the others alone."""
     fused: list[str] = []
+    functions: list[object] = []
 
     def flush_fused() -> None:
         if fused:
-            lines.append(f"  fused in one loop: {', '.join(fused)}")
+            lines.append(f"  fused in one loop: {', '.join(fused)}{_put_in(functions)}")
             fused.clear()
+            functions.clear()
 
     for node in run:
         name = node.info.scope or type(node.step).__name__
@@ -156,12 +159,20 @@ def _flush(run: list[MapPartitions], lines: list[str]) -> None:
             # One method may have made several steps.
             if not fused or fused[-1] != name:
                 fused.append(name)
+            functions.append(getattr(node.step, "f", None))
             continue
         flush_fused()
         why = _saved_shuffle(node.step)
         lines.append(f"  {name}: {why}" if why else f"  partition function: {name}")
     flush_fused()
     run.clear()
+
+
+def _put_in(functions: list[object]) -> str:
+    """How many functions stand in the loop as the expressions they are."""
+    known = sum(expression_of(f) is not None for f in functions)
+    called = sum(f is not None for f in functions)
+    return f" ({known} of {_counted(called, 'function')} put in)" if known else ""
 
 
 def _saved_shuffle(step: Step) -> str:

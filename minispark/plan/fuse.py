@@ -1,91 +1,135 @@
 """Fusing: a run of element-wise steps becomes one generated loop.
 
-Ten chained steps as nested generators cost ten Python frames per record; one
-generated generator costs one, plus the user's own calls. The source depends
-only on the kinds of the steps, so it is compiled once per shape and cached.
+Which steps make a run; how runs and partition functions follow each other. The
+loops themselves are made by `minispark.plan.loops`. The last run of a stage is a
+`Loop`, so that what consumes its records can become part of it.
 
-Rules the generated code keeps:
+Rules:
 
-* Lazy: one record in, its results out, before the next is read.
-* `StopIteration` raised by a user function never ends a partition silently:
-  all calls happen inside a generator, where Python turns it into
-  `RuntimeError` (PEP 479).
+* Lazy where records are asked for one by one: one record in, its results out,
+  before the next is read.
+* `StopIteration` raised by a user function never ends a partition silently: all
+  calls happen inside a generator, where Python turns it into `RuntimeError` (PEP
+  479), or where `Loop` does the same.
 * `Partitions` steps get an iterator and are wrapped so that the same holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
-from typing import Any
+import collections
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, cast
 
-from minispark.plan.steps import (
-    Filter,
-    FlatMap,
-    FlatMapValues,
-    KeyBy,
-    Keys,
-    Map,
-    MapValues,
-    Partitions,
-    Step,
-    Values,
-)
+from minispark.kernels.drain import Drainable
+from minispark.kernels.recognise import is_plus
+from minispark.plan.expressions import Expression
+from minispark.plan.loop_source import Ending
+from minispark.plan.loops import KINDS, MAX_BLOCKS, OPENS_BLOCK, bind
+from minispark.plan.steps import Partitions, Step
 
 PartitionFunction = Callable[[int, Iterator[Any]], Iterator[Any]]
 
-#: Python allows 20 statically nested blocks; each filter or flat map opens one.
-_MAX_BLOCKS = 16
-_OPENS_BLOCK = "FGW"
+_STREAM = Ending(each=("yield x",))
+_COUNT = Ending(before=("n = 0",), each=("n += 1",), after=("return n",))
+_LIST = Ending(("out",), each=("out.append(x)",), after=("return out",))
+_EACH = Ending(("call",), each=("call(x)",))
+_TALLY = Ending(
+    ("tally", "count", "kind", "a_list"),
+    before=("get = tally.get",),
+    each=("tally[x] = get(x, 0) + 1",),
+    after=("return tally",),
+    each_list=("count(tally, w)",),
+)
+#: Counts the records of a list at the speed of C, what is in the dict included.
+count_elements: Callable[[dict[Any, int], list[Any]], None] = vars(collections)["_count_elements"]
 
-_KINDS: dict[type[Step], str] = {
-    Map: "M",
-    Filter: "F",
-    FlatMap: "G",
-    MapValues: "V",
-    FlatMapValues: "W",
-    KeyBy: "B",
-    Keys: "K",
-    Values: "L",
-}
+
+def _reducing(merged: str) -> Ending:
+    return Ending(
+        ("merge", "nothing"),
+        ("total = nothing",),
+        ("if total is nothing:", " total = x", "else:", f" total = {merged}"),
+        ("return total",),
+    )
 
 
-@lru_cache(maxsize=512)
-def _compiled(kinds: str) -> Callable[..., Callable[[Iterator[Any]], Iterator[Any]]]:
-    """A factory: the steps' functions in, the fused generator function out."""
-    params = ", ".join(f"f{i}" for i, kind in enumerate(kinds) if kind not in "KL")
-    lines = [f"def make({params}):", "    def fused(records):", "        for x in records:"]
-    indent = " " * 12
-    for i, kind in enumerate(kinds):
-        if kind == "M":
-            lines.append(f"{indent}x = f{i}(x)")
-        elif kind == "F":
-            lines.append(f"{indent}if f{i}(x):")
-            indent += " "
-        elif kind == "G":
-            lines.append(f"{indent}for x in f{i}(x):")
-            indent += " "
-        elif kind == "V":
-            lines += [f"{indent}k, v = x", f"{indent}x = (k, f{i}(v))"]
-        elif kind == "W":
-            # The key needs a name of its own: inner steps may rebind `k`.
-            lines += [
-                f"{indent}k{i}, v = x",
-                f"{indent}for x in f{i}(v):",
-                f"{indent} x = (k{i}, x)",
-            ]
-            indent += " "
-        elif kind == "B":
-            lines.append(f"{indent}x = (f{i}(x), x)")
-        elif kind == "K":
-            lines.append(f"{indent}x = x[0]")
-        else:
-            lines.append(f"{indent}x = x[1]")
-    lines += [f"{indent}yield x", "    return fused"]
-    namespace: dict[str, Any] = {}
-    exec(compile("\n".join(lines), "<minispark fused steps>", "exec"), namespace)
-    make: Callable[..., Callable[[Iterator[Any]], Iterator[Any]]] = namespace["make"]
-    return make
+_REDUCE = _reducing("merge(total, x)")
+_ADD_UP = _reducing("total + x")
+_NOTHING = object()
+
+
+class Loop(Drainable):
+    """The records that steps make of other records.
+
+    An iterator; as long as nothing was taken from it, what consumes it may
+    instead be made the loop's ending.
+    """
+
+    __slots__ = ("_expressions", "_records", "_steps", "_stream")
+
+    def __init__(
+        self,
+        records: Iterator[Any],
+        steps: Sequence[Step] = (),
+        expressions: Sequence[Expression | None] = (),
+    ) -> None:
+        self._records = records
+        self._steps = steps
+        self._expressions = expressions
+        self._stream: Iterator[Any] | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._stream is None:
+            run = bind(self._steps, self._expressions, _STREAM)
+            self._stream = cast("Iterator[Any]", run(self._records))
+        return self._stream
+
+    def __next__(self) -> Any:
+        return next(iter(self))
+
+    def ended(self, ending: Ending, *values: Any) -> Any:
+        """What the loop with another ending gives: its result, or its generator."""
+        if self._stream is not None:
+            return Loop(self._stream).ended(ending, *values)
+        run = bind(self._steps, self._expressions, ending)
+        self._stream = iter(())
+        try:
+            return run(self._records, *values)
+        except StopIteration as stop:
+            raise RuntimeError("generator raised StopIteration") from stop
+
+    @property
+    def last(self) -> tuple[Step | None, Expression | None]:
+        """The last step and what is known of it, while the steps are still to be done."""
+        if self._stream is not None or not self._steps:
+            return None, None
+        return self._steps[-1], self._expressions[-1]
+
+    def counted(self) -> int:
+        """See `Drainable`."""
+        return cast("int", self.ended(_COUNT))
+
+    def listed(self) -> list[Any]:
+        """See `Drainable`."""
+        return cast("list[Any]", self.ended(_LIST, []))
+
+    def each(self, f: Callable[[Any], Any]) -> None:
+        """See `Drainable`."""
+        self.ended(_EACH, f)
+
+    def reduced(self, f: Callable[[Any, Any], Any]) -> list[Any]:
+        """See `Drainable`."""
+        total = self.ended(_ADD_UP if is_plus(f) else _REDUCE, f, _NOTHING)
+        return [] if total is _NOTHING else [total]
+
+    def tallied(self) -> dict[Any, int]:
+        """See `Drainable`."""
+        return cast("dict[Any, int]", self.ended(_TALLY, {}, count_elements, type, list))
+
+
+def loop_over(records: Iterator[Any]) -> Loop:
+    """Any records as a loop that can be given an ending."""
+    return records if isinstance(records, Loop) else Loop(records)
 
 
 def _guarded(f: Callable[[int, Iterator[Any]], Iterable[Any]]) -> PartitionFunction:
@@ -93,7 +137,7 @@ def _guarded(f: Callable[[int, Iterator[Any]], Iterable[Any]]) -> PartitionFunct
 
     def run(index: int, records: Iterator[Any]) -> Iterator[Any]:
         try:
-            result = f(index, records)
+            result = f(index, iter(records))
         except StopIteration as stop:
             raise RuntimeError("the partition function raised StopIteration") from stop
         return iter(result)
@@ -101,35 +145,44 @@ def _guarded(f: Callable[[int, Iterator[Any]], Iterable[Any]]) -> PartitionFunct
     return run
 
 
-def _elementwise(run: list[Step]) -> PartitionFunction:
-    kinds = "".join(_KINDS[type(step)] for step in run)
-    functions = [step.f for step in run if hasattr(step, "f")]
-    fused = _compiled(kinds)(*functions)
-    return lambda _index, records: fused(records)
+def _elementwise(
+    steps: Sequence[Step], expressions: Sequence[Expression | None]
+) -> PartitionFunction:
+    return lambda _index, records: Loop(iter(records), steps, expressions)
 
 
-def fuse(steps: tuple[Step, ...]) -> PartitionFunction:
-    """One function of `(partition index, records)` that applies all the steps."""
+def fuse(
+    steps: tuple[Step, ...], expressions: Sequence[Expression | None] = ()
+) -> PartitionFunction:
+    """One function of `(partition index, records)` that applies all the steps.
+
+    Parameters
+    ----------
+    expressions
+        What is known of each step's function; none at all means nothing of any.
+    """
     parts: list[PartitionFunction] = []
     run: list[Step] = []
+    known: list[Expression | None] = []
     blocks = 0
 
     def flush() -> None:
-        nonlocal run, blocks
+        nonlocal run, known, blocks
         if run:
-            parts.append(_elementwise(run))
-            run, blocks = [], 0
+            parts.append(_elementwise(run, known))
+            run, known, blocks = [], [], 0
 
-    for step in steps:
+    for step, expression in zip(steps, expressions or [None] * len(steps)):
         if isinstance(step, Partitions):
             flush()
             parts.append(_guarded(step.f))
             continue
-        if _KINDS[type(step)] in _OPENS_BLOCK:
-            if blocks == _MAX_BLOCKS:
+        if KINDS[type(step)] in OPENS_BLOCK:
+            if blocks == MAX_BLOCKS:
                 flush()
             blocks += 1
         run.append(step)
+        known.append(expression)
     flush()
     if len(parts) == 1:
         return parts[0]

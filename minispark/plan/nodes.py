@@ -34,7 +34,7 @@ class CheckpointData:
 class Captured:
     """A run of narrow steps, pickled: what `plan.capture` keeps."""
 
-    #: The pickled `tuple[Step, ...]`, first step first.
+    #: The pickled `(steps, expressions)`, two tuples, the first step first.
     blob: bytes
     #: The node whose records enter the first step.
     base: Node

@@ -45,7 +45,7 @@ class ReadSplit(Op):
 
 @dataclass(frozen=True, slots=True)
 class Chain(Op):
-    """A fused run of narrow steps; `steps` is the pickled tuple of them."""
+    """A fused run of narrow steps; `steps` is `plan.nodes.Captured.blob`."""
 
     child: int
     steps: bytes
@@ -201,7 +201,7 @@ def _zip(left: Iterator[Any], right: Iterator[Any]) -> Iterator[tuple[Any, Any]]
 
 
 def evaluate(pipeline: Pipeline, partition: int, env: TaskEnv) -> Iterator[Any]:
-    """The records of one partition, lazily."""
+    """The records of one partition, lazily; a `fuse.Loop` where steps make them."""
     return _evaluate(pipeline.ops, pipeline.root, partition, env)
 
 
@@ -216,7 +216,7 @@ def _evaluate(ops: tuple[Op, ...], index: int, partition: int, env: TaskEnv) -> 
             continue
         break
     if isinstance(op, Chain):
-        return fuse(cloudpickle.loads(op.steps))(
+        return fuse(*cloudpickle.loads(op.steps))(
             partition, _evaluate(ops, op.child, partition, env)
         )
     if isinstance(op, ReadSplit):
@@ -250,7 +250,8 @@ def _evaluate(ops: tuple[Op, ...], index: int, partition: int, env: TaskEnv) -> 
         )
     if isinstance(op, ZipOp):
         return _zip(
-            _evaluate(ops, op.left, partition, env), _evaluate(ops, op.right, partition, env)
+            iter(_evaluate(ops, op.left, partition, env)),
+            iter(_evaluate(ops, op.right, partition, env)),
         )
     if isinstance(op, CartesianOp):
         return chain.from_iterable(_batches(ops, index, partition, env))

@@ -13,6 +13,7 @@ import os
 import re
 import reprlib
 import traceback
+from traceback import FrameSummary
 from types import TracebackType
 
 import cloudpickle
@@ -24,11 +25,11 @@ from minispark.errors import (
     PySparkRuntimeError,
     TaskError,
 )
+from minispark.plan.loops import APART, KEY, RECORD, VALUE, inlined_names
 from minispark.runtime.messages import TaskFailureInfo
 from minispark.scheduler.commands import Failure
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_FUSED = "<minispark fused steps>"
 _FRAME = re.compile(r'  File "(.+)", line (\d+), in .*')
 
 _short = reprlib.Repr()
@@ -39,32 +40,46 @@ class TaskKilled(BaseException):
     """Raised inside a task, by a signal, when the driver cancels it."""
 
 
-def _is_ours(filename: str) -> bool:
-    return filename == _FUSED or filename.startswith(_PACKAGE)
+def _user_frames(stack: traceback.StackSummary, error: BaseException) -> list[FrameSummary]:
+    """The frames that the user wrote; an expression in a fused loop counts as one."""
+    user = []
+    for summary, (frame, line) in zip(stack, traceback.walk_tb(error.__traceback__)):
+        names = inlined_names(frame.f_code)
+        if names is None:
+            if not summary.filename.startswith(_PACKAGE):
+                user.append(summary)
+        elif line in names:
+            summary.name = names[line]
+            user.append(summary)
+    return user
 
 
-def _keep_user_frames(formatted: traceback.TracebackException) -> None:
+def _keep_user_frames(formatted: traceback.TracebackException, error: BaseException) -> None:
     """Drops the engine's frames from an exception and all it is chained to."""
-    pending: list[traceback.TracebackException | None] = [formatted]
+    pending: list[tuple[traceback.TracebackException | None, BaseException | None]]
+    pending = [(formatted, error)]
     seen: set[int] = set()
     while pending:
-        one = pending.pop()
-        if one is None or id(one) in seen:
+        one, of = pending.pop()
+        if one is None or of is None or id(one) in seen:
             continue
         seen.add(id(one))
-        user = [frame for frame in one.stack if not _is_ours(frame.filename)]
-        if user:
+        if user := _user_frames(one.stack, of):
             one.stack = traceback.StackSummary.from_list(user)
-        pending += [one.__cause__, one.__context__]
+        pending += [(one.__cause__, of.__cause__), (one.__context__, of.__context__)]
 
 
 def _record_of(tb: TracebackType | None) -> str | None:
     """The record that the innermost fused loop was working on."""
     record = None
     while tb is not None:
-        if tb.tb_frame.f_code.co_filename == _FUSED and "x" in tb.tb_frame.f_locals:
+        variables = tb.tb_frame.f_locals if inlined_names(tb.tb_frame.f_code) is not None else {}
+        if RECORD in variables:
+            value = variables[RECORD]
             try:
-                record = _short.repr(tb.tb_frame.f_locals["x"])
+                record = _short.repr(
+                    (variables[KEY], variables[VALUE]) if value is APART else value
+                )
             except Exception as error:  # a user's __repr__ may do anything
                 record = f"<no repr: {type(error).__name__}>"
         tb = tb.tb_next
@@ -86,7 +101,7 @@ def describe(
 ) -> TaskFailureInfo:
     """What the driver is told of an exception."""
     formatted = traceback.TracebackException.from_exception(error)
-    _keep_user_frames(formatted)
+    _keep_user_frames(formatted, error)
     try:
         message = str(error)
     except Exception as broken:  # a user's __str__ may do anything

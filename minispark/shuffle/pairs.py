@@ -7,13 +7,11 @@ order of first occurrence; what user functions raise passes unchanged.
 
 from __future__ import annotations
 
-import inspect
-import operator
 from collections.abc import Callable, Iterable
-from types import FunctionType
 from typing import Any, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
+from minispark.kernels.recognise import is_identity, is_plus
 from minispark.plan.nodes import Aggregator
 from minispark.storage.serializer import short_repr
 
@@ -22,38 +20,6 @@ PairLoop = Callable[[dict[Any, Any], Iterable[Any]], None]
 
 #: Stands for the record while there was none yet.
 NOTHING = object()
-_GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-
-
-def _plus(a: Any, b: Any) -> Any:
-    return a + b
-
-
-def _itself(a: Any) -> Any:
-    return a
-
-
-def _is_like(function: Any, model: Any) -> bool:
-    """Whether calling a function does exactly what the model does."""
-    if type(function) is not FunctionType:
-        return False
-    code, like = function.__code__, model.__code__
-    return (
-        code.co_code == like.co_code
-        and code.co_argcount == code.co_nlocals == like.co_argcount
-        and not (code.co_freevars or code.co_cellvars or code.co_kwonlyargcount)
-        and not code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | _GENERATORS)
-    )
-
-
-def is_plus(function: Any) -> bool:
-    """Whether calling `function(a, b)` is exactly `a + b`."""
-    return function is operator.add or _is_like(function, _plus)
-
-
-def is_identity(function: Any) -> bool:
-    """Whether `function(a)` is exactly `a`."""
-    return _is_like(function, _itself)
 
 
 def reraise_for(record: Any, error: Exception) -> NoReturn:

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
 from minispark.plan.nodes import Aggregator
+from minispark.shuffle.feed import Feed
 from minispark.shuffle.format import BlockLayout, encode_size, map_output_name
 from minispark.shuffle.gauge import Gauge
-from minispark.shuffle.pairs import reraise_for, value_loop
+from minispark.shuffle.pairs import reraise_for
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager, Reservation
 from minispark.storage.serializer import (
@@ -185,17 +186,15 @@ def _write_combined(
     aggregator: Aggregator,
     reservation: Reservation,
 ) -> None:
-    loop = value_loop(aggregator)
     is_group = aggregator.kind == "group"
     table: dict[Any, Any] = {}
     gauge = Gauge(reservation)
-    iterator = iter(records)
-    while probe := list(islice(iterator, gauge.probe)):
-        loop(table, probe)
-        loop(table, islice(iterator, gauge.step))
-        count = len(probe) + gauge.step
+    feed = Feed(records, aggregator, table)
+    while not feed.is_done:
+        count = gauge.probe + gauge.step
+        feed.advance(count)
         fits = (
-            gauge.groups_fit(table, [v for _, v in probe], count)
+            gauge.groups_fit(table, feed.sample_values(), count)
             if is_group
             else gauge.table_fits(table, count)
         )
@@ -203,7 +202,6 @@ def _write_combined(
             _flush_table(table, output, partition, is_group)
             output.spill()
             output.is_cut_by_memory = True  # keys come once per table
-            table = {}
             gauge.reset()
     _flush_table(table, output, partition, is_group)
 

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from glob import escape
 from itertools import islice
 from typing import Any
 
@@ -32,6 +33,7 @@ from minispark.errors import (
 )
 from minispark.kernels.compression import open_compressor
 from minispark.kernels.filesystem import FileInfo, filesystem_of, normalize, parent, uri
+from minispark.kernels.staging import Claim, remove_abandoned
 from minispark.kernels.text import decode
 
 __all__ = [
@@ -64,14 +66,20 @@ def prepare_output(path: str) -> str:
     return target
 
 
-def begin_job(target: str, token: str) -> None:
+def begin_job(target: str, token: str) -> AbstractContextManager[object]:
     """Makes room for a job's files, on the driver, before its first task.
 
     Only here: a task that outlives its job must not make anew what the end of
-    the job removed.
+    the job removed. What earlier drivers that died left of the same output goes.
+    The job is its own until the end of the context that is returned.
     """
-    if target.startswith("/"):
-        os.makedirs(f"{_staging(target, token)}/{_COMMITTED}", exist_ok=True)
+    if not target.startswith("/"):
+        return nullcontext()
+    staging = _staging(target, token)
+    os.makedirs(f"{staging}/{_COMMITTED}", exist_ok=True)
+    above, _, name = _staging(target, "*").rpartition("/")
+    remove_abandoned(escape(name[:-1]) + "*", above or "/")
+    return Claim(staging)
 
 
 def write_part(

@@ -135,9 +135,9 @@ class _OutputOps(_ApproximateOps[T_co]):
         """Writes all partitions; they appear together, or nothing does."""
         target, token = output.prepare_output(path), uuid4().hex
         try:
-            output.begin_job(target, token)
-            self._run(partial(_write_partition, target, token, chunks, suffix, codec))
-            output.commit_job(target, token, self.getNumPartitions())
+            with output.begin_job(target, token):
+                self._run(partial(_write_partition, target, token, chunks, suffix, codec))
+                output.commit_job(target, token, self.getNumPartitions())
         except BaseException:
             output.abort_job(target, token)
             raise

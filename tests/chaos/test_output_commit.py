@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -177,7 +178,7 @@ def test_pickle_file(breakable: Any, log: RunLog, folder: Path) -> None:
 SCRIPT = """
 import os, sys
 from minispark import SparkContext
-target, gate, master = sys.argv[1:]
+target, gate, master, kind = sys.argv[1:]
 sc = SparkContext(master)
 def f(x):
     if x == 35 and gate:
@@ -185,9 +186,69 @@ def f(x):
             file.read()
     return str(x)
 rdd = sc.parallelize(range(40), 4).map(f)
-rdd.saveAsTextFile(target)
+if kind == "text":
+    rdd.saveAsTextFile(target)
+elif kind == "gzip":
+    rdd.saveAsTextFile(target, "org.apache.hadoop.io.compress.GzipCodec")
+elif kind == "pickle":
+    rdd.saveAsPickleFile(target)
+else:
+    rdd.map(lambda text: (text, 1)).saveAsSequenceFile(target)
 sc.stop()
 """
+
+READ = """
+import sys
+from minispark import SparkContext
+target, kind = sys.argv[1:]
+sc = SparkContext("local")
+read = {"pickle": sc.pickleFile, "sequence": sc.sequenceFile}.get(kind, sc.textFile)
+found = [x[0] if kind == "sequence" else x for x in read(target).collect()]
+assert sorted(found) == sorted(map(str, range(40))), found
+"""
+
+
+def run(script: str, *arguments: str, env: dict[str, str]) -> None:
+    subprocess.run([sys.executable, "-c", script, *arguments], env=env, check=True, timeout=60)
+
+
+@pytest.mark.parametrize("kind", ["gzip", "pickle", "sequence"])
+def test_the_driver_is_killed_whatever_it_writes(tmp_path: Path, kind: str) -> None:
+    gate, target = tmp_path / "gate", tmp_path / "data" / "out"
+    os.mkfifo(gate)
+    target.parent.mkdir()
+    env = {**os.environ, "SPARK_LOCAL_DIRS": str(tmp_path / "local")}
+    command = [sys.executable, "-c", SCRIPT, str(target), str(gate), "local", kind]
+    with subprocess.Popen(command, env=env) as driver, open(gate, "w"):
+        driver.send_signal(signal.SIGKILL)
+        driver.wait(30)
+    assert not target.exists()
+    assert len(list(target.parent.iterdir())) == 1, "it was in the middle"
+    run(SCRIPT, str(target), "", "local", kind, env=env)
+    assert [p.name for p in target.parent.iterdir()] == ["out"], "the dead one's files stay"
+    assert len(names(target)) == NUM_PARTS + 1
+    run(READ, str(target), kind, env=env)
+
+
+def test_a_living_driver_keeps_its_files(tmp_path: Path) -> None:
+    """Two write to one target at the same time: the first to end wins, the other
+    is told; neither removes what the other is writing."""
+    gate, target = tmp_path / "gate", tmp_path / "data" / "out"
+    os.mkfifo(gate)
+    target.parent.mkdir()
+    env = {**os.environ, "SPARK_LOCAL_DIRS": str(tmp_path / "local")}
+    slow = [sys.executable, "-c", SCRIPT, str(target), str(gate), "local", "text"]
+    with subprocess.Popen(slow, env=env, stderr=subprocess.PIPE, text=True) as driver:
+        with open(gate, "w"):
+            (staging,) = target.parent.iterdir()
+            written = {p.name for p in staging.rglob("part-*")}
+            run(SCRIPT, str(target), "", "local", "text", env=env)
+            assert {p.name for p in staging.rglob("part-*")} == written
+        _, errors = driver.communicate(timeout=60)
+        assert driver.returncode == 1
+        assert "already exists" in errors
+    assert [p.name for p in target.parent.iterdir()] == ["out"]
+    check(target)
 
 
 @pytest.mark.parametrize("master", ["local", "local-process[2]"])
@@ -199,15 +260,19 @@ def test_the_driver_is_killed(tmp_path: Path, master: str) -> None:
     env = {**os.environ, "SPARK_LOCAL_DIRS": str(tmp_path / "local")}
     command = [sys.executable, str(script), str(target)]
     # Opening the gate waits until the task reads it: the job is in the middle.
-    with subprocess.Popen([*command, str(gate), master], env=env) as driver, open(gate, "w"):
+    first = [*command, str(gate), master, "text"]
+    with subprocess.Popen(first, env=env) as driver, open(gate, "w"):
         assert names(target) == []
         driver.send_signal(signal.SIGKILL)
         driver.wait(30)
     assert not target.exists()
     assert not [n for n in names(target.parent) if not n.startswith("_temporary-out-")]
-    subprocess.run([*command, "", master], env=env, check=True, timeout=60)
+    # What is left is hidden from readers of the directory, and goes with the next run.
+    (left,) = target.parent.iterdir()
+    shutil.copytree(left, target.parent / "_temporary-other")
+    subprocess.run([*command, "", master, "text"], env=env, check=True, timeout=60)
     check(target)
-    # What was left is hidden from readers of the directory.
+    assert {p.name for p in target.parent.iterdir()} == {"out", "_temporary-other"}
     read = (
         "from minispark import SparkContext; sc = SparkContext('local'); "
         f"print(sc.textFile({str(target.parent)!r} + '/*').count())"

@@ -50,6 +50,13 @@ def _ports(text: str) -> str:
     return text
 
 
+def _codec(text: str) -> str:
+    name = text.strip().lower()
+    if name not in ("lz4", "snappy", "zstd"):
+        raise ValueError("lz4, snappy or zstd")
+    return name
+
+
 def _integer(minimum: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         try:
@@ -90,6 +97,7 @@ KNOWN: dict[str, tuple[Callable[[str], Any], str | None]] = {
     "spark.executor.heartbeatInterval": (parse_seconds, "10s"),
     "spark.network.timeout": (parse_seconds, "120s"),
     "spark.files.overwrite": (parse_bool, "false"),
+    "spark.io.compression.codec": (_codec, "lz4"),
     "spark.local.dir": (str, None),
     "spark.locality.wait": (parse_seconds, "3s"),
     "spark.memory.fraction": (_fraction, "0.6"),
@@ -99,6 +107,7 @@ KNOWN: dict[str, tuple[Callable[[str], Any], str | None]] = {
     "spark.python.profile.memory": (parse_bool, "false"),
     "spark.python.worker.reuse": (parse_bool, "true"),
     "spark.scheduler.mode": (str, "FIFO"),
+    "spark.shuffle.compress": (parse_bool, "true"),
     "spark.speculation": (parse_bool, "false"),
     "spark.stage.maxConsecutiveAttempts": (_integer(1), "4"),
     "spark.task.cpus": (_integer(1), "1"),

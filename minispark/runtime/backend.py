@@ -82,8 +82,11 @@ class Backend:
             assert master.num_executors is not None
             return ProcessLauncher(master.num_executors, self._nodes.node, settings, sys_path)
         if master.kind == "ray-cluster":
+            from minispark.runtime.wire_codec import configured_codec
+
             self._network = DriverNetwork.of(settings, master.address)
-            events.node_added(self._nodes.serve(self._secret, self._network))
+            codec = configured_codec(self._conf)
+            events.node_added(self._nodes.serve(self._secret, self._network, codec))
         return self._ray_launcher(settings, sys_path)
 
     def _ray_launcher(self, settings: Mapping[str, str], sys_path: tuple[str, ...]) -> Launcher:

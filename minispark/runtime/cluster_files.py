@@ -39,7 +39,7 @@ class ClusterFiles:
         self._others: tuple[NodeInfo, ...] = ()
         self._secret = b""
 
-    def serve(self, secret: bytes, network: DriverNetwork) -> NodeInfo:
+    def serve(self, secret: bytes, network: DriverNetwork, codec: str | None) -> NodeInfo:
         """Makes the driver's files reachable for other nodes."""
         from minispark.runtime.fetch import Fetcher
         from minispark.runtime.file_server import FileServer
@@ -47,7 +47,7 @@ class ClusterFiles:
         self._secret = secret
         self._server = FileServer(self.node.root, secret, (network.bind, network.file_ports))
         self.node = replace(self.node, address=(network.host, self._server.address[1]))
-        self.reader = self._fetcher = Fetcher(self.local, self.node, secret)
+        self.reader = self._fetcher = Fetcher(self.local, self.node, secret, codec=codec)
         return self.node
 
     def update_nodes(self, nodes: list[NodeInfo]) -> None:

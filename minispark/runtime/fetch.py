@@ -20,7 +20,7 @@ import os
 import socket
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -31,11 +31,17 @@ from minispark.runtime.file_server import MAX_RANGE, MISSING
 from minispark.runtime.file_wire import (
     CONNECT_TIMEOUT_S,
     IDLE_TIMEOUT_S,
-    receive_into,
     receive_message,
     send_message,
 )
 from minispark.runtime.node_connections import NodeConnections
+from minispark.runtime.wire_codec import (
+    MIN_BYTES,
+    codec_named,
+    leaves_machine,
+    receive_payload,
+    send_packed,
+)
 from minispark.shuffle.format import CorruptBlockError, shuffle_prefix, verified
 from minispark.shuffle.reader import FetchFailedError, LocalFetcher, MapLocation, fetch_failed
 from minispark.storage.files import NodeFiles
@@ -154,6 +160,9 @@ class Fetcher:
         This node; its files are never asked for by a message.
     patience
         How long a node that cannot be reached is tried again, in seconds.
+    codec
+        Spark's name of the codec for what `wants_codec(connection)`: by default,
+        for what other machines send and get.
     """
 
     def __init__(
@@ -166,12 +175,16 @@ class Fetcher:
         idle_timeout: float = IDLE_TIMEOUT_S,
         patience: float = 5.0,
         bytes_in_flight: int = BYTES_IN_FLIGHT,
+        codec: str | None = None,
+        wants_codec: Callable[[socket.socket], bool] = leaves_machine,
     ) -> None:
         self._files = local
         self._node_id = node.node_id
         self._peers: tuple[NodeId, ...] = ()
         self._nodes = NodeConnections(secret, connect_timeout, idle_timeout, patience)
         self._bytes_in_flight = bytes_in_flight
+        self._codec = codec
+        self._wants_codec = wants_codec
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._locals = threading.local()
@@ -238,11 +251,12 @@ class Fetcher:
         """Starts one request for blocks."""
 
         def exchange(sock: socket.socket) -> _Answer:
-            send_message(sock, ("blocks", shuffle_id, reduce_id, maps, limit))
-            _, sizes, count = _checked(receive_message(sock))
+            request = ("blocks", shuffle_id, reduce_id, maps, limit, self._codec_for(sock))
+            send_message(sock, request)
+            _, sizes, count, codec = _checked(receive_message(sock))
             lengths = [length for length, _ in sizes[:count]]
             buffer = memoryview(bytearray(sum(lengths)))
-            receive_into(sock, buffer)
+            receive_payload(sock, buffer, codec_named(codec))
             blocks = []
             for length in lengths:
                 blocks.append(buffer[:length])
@@ -253,6 +267,11 @@ class Fetcher:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(_MAX_REQUESTS, "minispark-fetch")
             return self._pool.submit(self._nodes.ask, node_id, exchange)
+
+    def _codec_for(self, sock: socket.socket) -> str | None:
+        """What is worth compressing on this connection is asked for with this codec."""
+        wanted = self._codec is not None and self._wants_codec(sock)
+        return self._codec if wanted and codec_named(self._codec) is not None else None
 
     # ---------------------------------------------------------------- whole files
 
@@ -302,7 +321,19 @@ class Fetcher:
 
     def store_file(self, node_id: NodeId, relpath: str, data: bytes | memoryview) -> None:
         """See `OtherNodes`."""
-        self._request(node_id, ("store", relpath, len(data), zlib.crc32(data)), (memoryview(data),))
+        crc = zlib.crc32(data)
+
+        def exchange(sock: socket.socket) -> tuple[Any, ...]:
+            codec = self._codec_for(sock) if len(data) >= MIN_BYTES else None
+            message = ("store", relpath, len(data), crc, codec)
+            if codec is None:
+                send_message(sock, message, (memoryview(data),))
+            else:
+                send_message(sock, message)
+                send_packed(sock, (data,), codec_named(codec))
+            return _checked(receive_message(sock))
+
+        self._nodes.ask(node_id, exchange)
 
     def delete(self, node_id: NodeId, prefix: str) -> int:
         """Removes the files of a node whose name begins so; how many."""
@@ -312,11 +343,9 @@ class Fetcher:
         """Removes exactly these files of a node; how many there were."""
         return int(self._request(node_id, ("remove", list(relpaths)))[1])
 
-    def _request(
-        self, node_id: NodeId, message: tuple[Any, ...], payload: Sequence[Any] = ()
-    ) -> tuple[Any, ...]:
+    def _request(self, node_id: NodeId, message: tuple[Any, ...]) -> tuple[Any, ...]:
         def exchange(sock: socket.socket) -> tuple[Any, ...]:
-            send_message(sock, message, payload)
+            send_message(sock, message)
             return _checked(receive_message(sock))
 
         return self._nodes.ask(node_id, exchange)
@@ -326,10 +355,10 @@ class Fetcher:
         while True:
 
             def exchange(sock: socket.socket, offset: int = offset) -> tuple[int, bytearray, int]:
-                send_message(sock, ("range", relpath, offset, MAX_RANGE))
-                _, total, length, crc = _checked(receive_message(sock))
+                send_message(sock, ("range", relpath, offset, MAX_RANGE, self._codec_for(sock)))
+                _, total, length, crc, codec = _checked(receive_message(sock))
                 piece = bytearray(length)
-                receive_into(sock, memoryview(piece))
+                receive_payload(sock, memoryview(piece), codec_named(codec))
                 return total, piece, crc
 
             total, piece, crc = self._nodes.ask(node_id, exchange)

@@ -10,15 +10,18 @@ Requests are tuples, answered by `("ok", …)`, where raw bytes may follow, or b
 
 ======================================  ===========================================
 ``ping``                                incarnation
-``stats``                               requests answered, by kind, and bytes sent
+``stats``                               requests answered, by kind, and bytes
 ``cpu pid machine``                     processor time of a process's main thread, or None
-``blocks shuffle reduce maps limit``    (length, crc) of each block, -1 if missing;
+``blocks shuffle reduce maps limit c``  (length, crc) of each block, -1 if missing;
                                         then as many blocks as fit into the limit
-``range path offset length``            file size, bytes that follow, their crc
+``range path offset length c``          file size, bytes that follow, their crc
 ``delete prefix``                       number of files and directories removed
 ``remove paths``                        number of files removed
-``store path size crc``                 (bytes follow the request)
+``store path size crc c``               (bytes follow the request)
 ======================================  ===========================================
+
+`c` names a codec for the raw bytes, or is None; answers end with the codec that
+was used (`wire_codec`). Lengths and checksums are those of the bytes themselves.
 
 Knows nothing of records and of who needs what.
 """
@@ -33,7 +36,7 @@ import threading
 import time
 import zlib
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from minispark.errors import PySparkRuntimeError, PySparkValueError
@@ -42,11 +45,17 @@ from minispark.runtime.file_wire import (
     PeerRefused,
     connect,
     handshake,
-    receive_into,
     receive_message,
     send_message,
 )
 from minispark.runtime.vitals import machine, main_thread_cpu_s
+from minispark.runtime.wire_codec import (
+    MAX_PIECE,
+    MIN_BYTES,
+    Received,
+    codec_named,
+    send_packed,
+)
 from minispark.shuffle.format import (
     CorruptBlockError,
     MapOutputIndex,
@@ -64,7 +73,7 @@ _MAX_CONNECTIONS = 512
 _MAX_HANDSHAKES = 64
 _MAX_INDEXES = 4096
 #: Largest answer to one `range`; also the piece in which files are received.
-MAX_RANGE = 8 << 20
+MAX_RANGE = MAX_PIECE
 #: As Spark: a configured port may be taken, then the next ones are tried.
 _PORT_RETRIES = 16
 
@@ -93,7 +102,8 @@ def ping(address: Address, secret: bytes, timeout: float) -> int:
 
 
 def stats(address: Address, secret: bytes, timeout: float) -> dict[str, int]:
-    """What the server at `address` has answered: requests by kind, and `"bytes"` sent."""
+    """What the server at `address` has answered: requests by kind, `"bytes"` of payload,
+    and `"sent"`, what these were on the wire."""
     with connect(address, secret, timeout) as sock:
         sock.settimeout(timeout)
         send_message(sock, ("stats",))
@@ -258,6 +268,7 @@ class FileServer:
     def _answer(self, sock: socket.socket, request: tuple[Any, ...]) -> None:
         kind, args = request[0], request[1:]
         payload: Sequence[Any] = ()
+        codec: Any = None
         try:
             if kind == "ping":
                 answer: tuple[Any, ...] = ("ok", self.incarnation)
@@ -268,9 +279,11 @@ class FileServer:
                 pid, where = args
                 answer = ("ok", main_thread_cpu_s(pid) if where == machine() else None)
             elif kind == "blocks":
-                answer, payload = self._blocks(*args)
+                answer, payload = self._blocks(*args[:-1])
+                codec = args[-1]
             elif kind == "range":
-                answer, payload = self._range(*args)
+                answer, payload = self._range(*args[:-1])
+                codec = args[-1]
             elif kind == "delete":
                 answer = ("ok", self.delete(args[0]))
             elif kind == "remove":
@@ -283,10 +296,20 @@ class FileServer:
             if isinstance(error, (ConnectionError, TimeoutError)):
                 raise
             answer, payload = ("error", type(error).__name__, str(error)), ()
+        size = sum(map(len, payload))
+        used = codec_named(codec) if size >= MIN_BYTES else None
+        if kind in ("blocks", "range") and answer[0] == "ok":
+            answer = (*answer, codec if used is not None else None)
+        if used is None:
+            send_message(sock, answer, payload)
+            sent = size
+        else:
+            send_message(sock, answer)
+            sent = send_packed(sock, payload, used)
         with self._lock:
             self._answered[kind] += 1
-            self._answered["bytes"] += sum(map(len, payload))
-        send_message(sock, answer, payload)
+            self._answered["bytes"] += size
+            self._answered["sent"] += sent
 
     def _blocks(
         self, shuffle_id: int, reduce_id: int, maps: Sequence[tuple[int, int]], limit: int
@@ -335,8 +358,10 @@ class FileServer:
         piece = data[offset : offset + min(length, MAX_RANGE)]
         return ("ok", len(data), len(piece), zlib.crc32(piece)), [piece]
 
-    def _store(self, sock: socket.socket, path: str, size: int, crc: int) -> tuple[Any, ...]:
-        pieces = _Received(sock, size, crc)
+    def _store(
+        self, sock: socket.socket, path: str, size: int, crc: int, codec: str | None
+    ) -> tuple[Any, ...]:
+        pieces = Received(sock, size, crc, codec_named(codec))
         try:
             self._files.write_atomic(_inside(path), pieces)
         except (ConnectionError, EOFError, TimeoutError):
@@ -348,26 +373,6 @@ class FileServer:
                     continue
             raise
         return ("ok",)
-
-
-class _Received(Iterator[bytes]):
-    """The raw bytes that follow a `store`; can be read on after the writer failed."""
-
-    def __init__(self, sock: socket.socket, size: int, crc: int) -> None:
-        self._sock, self._left, self._crc = sock, size, crc
-        self._seen = 0
-
-    def __next__(self) -> bytes:
-        if not self._left:
-            if self._seen != self._crc:
-                self._seen = self._crc
-                raise CorruptBlockError("what was received does not have its checksum")
-            raise StopIteration
-        piece = bytearray(min(self._left, MAX_RANGE))
-        receive_into(self._sock, memoryview(piece))
-        self._left -= len(piece)
-        self._seen = zlib.crc32(piece, self._seen)
-        return bytes(piece)
 
 
 def _listen(bind: str | tuple[str, Sequence[int]]) -> socket.socket:

@@ -87,11 +87,12 @@ class _Session:
         self._ctl = self._connect("ctl")
         self._svc = self._connect("svc")
         self._ctl_lock = threading.Lock()
+        conf = SparkConf(False, _values=dict(boot.conf))
         self._executor = Executor(
             boot.executor_id,
             boot.node,
-            SparkConf(False, _values=dict(boot.conf)),
-            self._reader(),
+            conf,
+            self._reader(conf),
             whole_process=True,
         )
         self._executor.ask = self.ask
@@ -122,16 +123,18 @@ class _Session:
         send(connection, (channel, self._boot.executor_id, hello))
         return connection
 
-    def _reader(self) -> NodeReader:
+    def _reader(self, conf: SparkConf) -> NodeReader:
         files = NodeFiles(self._boot.node.root)
         if self._boot.node.node_id == DRIVER_NODE:
             return SameNodeReader(files)
         from minispark.runtime.fetch import Fetcher
         from minispark.runtime.local_dirs import occupy
+        from minispark.runtime.wire_codec import configured_codec
 
         # The node's agent may die and be restarted; the files must survive that.
         self._occupied = occupy(self._boot.node.root)
-        return Fetcher(files, self._boot.node, self._boot.secret)
+        codec = configured_codec(conf)
+        return Fetcher(files, self._boot.node, self._boot.secret, codec=codec)
 
     def send_output(self, stream: str, text: str) -> None:
         """Sends printed text; called from whatever thread prints."""

@@ -304,6 +304,9 @@ class _ContextBase:
     def _exists(self, point: Point) -> bool:
         return self._engine.driver.exists(point)
 
+    def _skew(self, shuffle_id: ShuffleId) -> str:
+        return self._engine.driver.skew(shuffle_id)
+
     def _checkpoint_pending(self, rdd: RDD[Any]) -> None:
         self._checkpoints.mark(rdd._node)
 

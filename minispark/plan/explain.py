@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from minispark.ids import ShuffleId
 from minispark.kernels.aggregate import combine_locally
 from minispark.kernels.elements import sort_pairs
 from minispark.plan.expressions import expression_of
@@ -26,8 +27,22 @@ def _nothing_exists(_point: Point) -> bool:
     return False
 
 
-def explain(node: Node, exists: Exists = _nothing_exists) -> str:
-    """The stages an action on `node` would run, the last one first."""
+def _nothing_skewed(_shuffle_id: ShuffleId) -> str:
+    return ""
+
+
+def explain(
+    node: Node,
+    exists: Exists = _nothing_exists,
+    skew: Callable[[ShuffleId], str] = _nothing_skewed,
+) -> str:
+    """The stages an action on `node` would run, the last one first.
+
+    Parameters
+    ----------
+    skew
+        What there is to say of how a shuffle that exists is spread.
+    """
     lines = [f"Result stage, {_tasks(node)}: {node.info.call_site}"]
     exchanges = list(_explain_stage(node, exists, lines))
     seen: set[int] = set()
@@ -40,6 +55,9 @@ def explain(node: Node, exists: Exists = _nothing_exists) -> str:
         title = f"Map stage for shuffle {exchange.shuffle_id}, {_tasks(parent)}"
         if exists(ShufflePoint(exchange.shuffle_id)):
             lines.append(f"{title}: skipped, its output exists")
+            uneven = skew(exchange.shuffle_id)
+            if uneven:
+                lines.append(f"  skewed: {uneven}")
             continue
         lines.append(f"{title}: {parent.info.call_site}")
         exchanges.extend(_explain_stage(parent, exists, lines))

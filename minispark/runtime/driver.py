@@ -42,6 +42,7 @@ from minispark.runtime.members import Members
 from minispark.runtime.messages import ResultFile, TaskReport
 from minispark.runtime.outcomes import Outcomes, event_of
 from minispark.runtime.rendezvous import Rendezvous
+from minispark.runtime.skew_reports import SkewReports, describe_skew
 from minispark.runtime.status import DriverStatus
 from minispark.runtime.task_sender import TaskSender
 from minispark.scheduler import commands as c
@@ -100,6 +101,7 @@ class Driver:
         self.outcomes = Outcomes(
             self._jobs, files, self.janitor, settings.max_result_bytes, self._give_up
         )
+        self._skews = SkewReports(self._scheduler.map_outputs, self.janitor)
         self._sender = TaskSender(
             self._jobs,
             self._scheduler.map_outputs,
@@ -108,6 +110,7 @@ class Driver:
             self.shared,
             self._rendezvous,
             self.status,
+            self._skews,
         )
         self._inline: InlineRunner | None = None
 
@@ -343,6 +346,12 @@ class Driver:
             if isinstance(point, ShufflePoint):
                 return self._scheduler.map_outputs.is_complete(point.shuffle_id)
             return self._scheduler.blocks.is_complete(point.rdd_id, point.num_partitions)
+
+    def skew(self, shuffle_id: ShuffleId) -> str:
+        """How a shuffle whose outputs exist is skewed, in words; empty if it is not."""
+        with self._lock:
+            found = self._skews.of(shuffle_id)
+        return "" if found is None else describe_skew(found)
 
     # -- forgetting --------------------------------------------------------------
 

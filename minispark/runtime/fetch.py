@@ -343,9 +343,11 @@ class Fetcher:
         """Removes exactly these files of a node; how many there were."""
         return int(self._request(node_id, ("remove", list(relpaths)))[1])
 
-    def _request(self, node_id: NodeId, message: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _request(
+        self, node_id: NodeId, message: tuple[Any, ...], payload: Sequence[Any] = ()
+    ) -> tuple[Any, ...]:
         def exchange(sock: socket.socket) -> tuple[Any, ...]:
-            send_message(sock, message)
+            send_message(sock, message, payload)
             return _checked(receive_message(sock))
 
         return self._nodes.ask(node_id, exchange)

@@ -18,6 +18,7 @@ from minispark.runtime.links import Link
 from minispark.runtime.members import Members
 from minispark.runtime.messages import BlockSource, StageKey, TaskSpec
 from minispark.runtime.rendezvous import Rendezvous
+from minispark.runtime.skew_reports import SkewReports
 from minispark.runtime.status import DriverStatus
 from minispark.scheduler import commands as c
 from minispark.scheduler.blocks import BlockTracker
@@ -36,6 +37,7 @@ class TaskSender:
         shared: SharedFiles,
         rendezvous: Rendezvous,
         status: DriverStatus,
+        skews: SkewReports,
     ) -> None:
         self._jobs = jobs
         self._outputs = outputs
@@ -44,6 +46,7 @@ class TaskSender:
         self._shared = shared
         self._rendezvous = rendezvous
         self._status = status
+        self._skews = skews
         #: Codes that were sent for a stage, to be forgotten with it.
         self._stage_keys: dict[int, set[StageKey]] = {}
         #: Executors with tasks that `flush` will send.
@@ -78,7 +81,7 @@ class TaskSender:
                 command.partition,
                 command.attempt,
                 splits,
-                tuple(self._send_inputs(link, command.reads)),
+                tuple(self._send_inputs(link, command.reads, plan)),
                 self._elsewhere(link, plan, command.partition) if plan.spec.blocks else (),
             )
             link.add_task(spec)
@@ -110,7 +113,7 @@ class TaskSender:
         return True
 
     def _send_inputs(
-        self, link: Link, shuffles: Sequence[ShuffleId]
+        self, link: Link, shuffles: Sequence[ShuffleId], plan: StagePlan
     ) -> Iterator[tuple[ShuffleId, int]]:
         """Tells the executor new locations; once per executor and version."""
         outputs = self._outputs
@@ -120,6 +123,7 @@ class TaskSender:
                 locations = tuple(outputs.locations(shuffle_id))
                 link.send_ctl(("inputs", shuffle_id, version, locations))
                 link.inputs[shuffle_id] = version
+                self._skews.reading(shuffle_id, plan.node)
             yield shuffle_id, version
 
     def end_stage(self, stage_id: StageId) -> None:
@@ -132,6 +136,7 @@ class TaskSender:
 
     def drop_shuffle(self, shuffle_id: ShuffleId) -> None:
         """Executors forget where a shuffle's outputs were."""
+        self._skews.forget(shuffle_id)
         for link in list(self._members.links.values()):
             if link.inputs.pop(shuffle_id, None) is not None:
                 self._members.send_ctl(link, ("forget_inputs", shuffle_id))

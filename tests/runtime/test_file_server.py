@@ -255,7 +255,7 @@ def test_a_server_counts_what_it_answered(site: Site) -> None:
     fetcher = site.fetcher()
     assert got(fetcher, 0, [at]) == [(0, b"x" * 100)]
     assert got(fetcher, 1, [at]) == [(0, b"y")]
-    assert stats(address, SECRET, 5.0) == {"blocks": 2, "bytes": 101}
+    assert stats(address, SECRET, 5.0) == {"blocks": 2, "bytes": 101, "sent": 101}
 
 
 def test_addresses_may_come_after_the_task(site: Site) -> None:
@@ -349,7 +349,7 @@ def test_no_path_leads_out_of_the_directory(site: Site, path: str) -> None:
     for call in (
         lambda: fetcher.store_file(NodeId("a"), path, b"y" * 100_000),
         lambda: fetcher.delete(NodeId("a"), path),
-        lambda: fetcher._request(NodeId("a"), ("range", path, 0, 10)),
+        lambda: fetcher._request(NodeId("a"), ("range", path, 0, 10, None)),
     ):
         with pytest.raises(PySparkRuntimeError, match="not a path of this node"):
             call()
@@ -360,7 +360,7 @@ def test_a_stored_file_that_came_damaged_does_not_appear(site: Site) -> None:
     site.add("a")
     fetcher = site.fetcher()
     with pytest.raises(PySparkRuntimeError, match="checksum"):
-        fetcher._request(NodeId("a"), ("store", "bad", 3, 1), (b"abc",))
+        fetcher._request(NodeId("a"), ("store", "bad", 3, 1, None), (b"abc",))
     assert not site.files["a"].exists("bad")
 
 

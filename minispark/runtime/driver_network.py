@@ -33,8 +33,8 @@ class DriverNetwork:
     @staticmethod
     def of(conf: Mapping[str, str], master_address: str) -> DriverNetwork:
         """As configured, else as the machine is seen by the cluster."""
-        from minispark.runtime.file_server import parse_ports
         from minispark.runtime.launch.ray_address import node_address
+        from minispark.runtime.ports import parse_ports
 
         host = conf.get("spark.driver.host") or node_address(master_address)
         return DriverNetwork(

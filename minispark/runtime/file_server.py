@@ -48,6 +48,7 @@ from minispark.runtime.file_wire import (
     receive_message,
     send_message,
 )
+from minispark.runtime.ports import listen
 from minispark.runtime.vitals import machine, main_thread_cpu_s
 from minispark.runtime.wire_codec import (
     MAX_PIECE,
@@ -74,23 +75,9 @@ _MAX_HANDSHAKES = 64
 _MAX_INDEXES = 4096
 #: Largest answer to one `range`; also the piece in which files are received.
 MAX_RANGE = MAX_PIECE
-#: As Spark: a configured port may be taken, then the next ones are tried.
-_PORT_RETRIES = 16
 
 #: Length of a block that is not there.
 MISSING = -1
-
-
-def parse_ports(text: str) -> Sequence[int]:
-    """`"7000"` (and the 16 after it), `"7000:7100"` or `""` (any free port)."""
-    text = text.strip()
-    if text in ("", "0"):
-        return (0,)
-    first, _, last = text.partition(":")
-    if not first.isdigit() or (last and not last.isdigit()):
-        raise PySparkValueError(f"cannot read {text!r} as a port or a range 'first:last'")
-    end = int(last) if last else int(first) + _PORT_RETRIES
-    return range(int(first), min(end, 65535) + 1)
 
 
 def ping(address: Address, secret: bytes, timeout: float) -> int:
@@ -142,7 +129,7 @@ class FileServer:
         self._secret = secret
         #: Distinguishes this server from one that was at its place before.
         self.incarnation = time.time_ns()
-        self._listener = _listen(bind)
+        self._listener = listen(bind)
         #: Where it is reached.
         self.address: Address = (
             bind if isinstance(bind, str) else (bind[0], self._listener.getsockname()[1])
@@ -373,24 +360,6 @@ class FileServer:
                     continue
             raise
         return ("ok",)
-
-
-def _listen(bind: str | tuple[str, Sequence[int]]) -> socket.socket:
-    if isinstance(bind, str):
-        listener = socket.socket(socket.AF_UNIX)
-        try:
-            listener.bind(bind)
-            listener.listen(128)
-        except BaseException:
-            listener.close()
-            raise
-        return listener
-    host, ports = bind
-    family = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0][0]
-    for port in ports:
-        with contextlib.suppress(OSError):
-            return socket.create_server((host, port), family=family, backlog=128)
-    raise PySparkRuntimeError(f"none of the ports {ports} is free at {host}")
 
 
 def _inside(path: str) -> str:

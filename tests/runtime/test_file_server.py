@@ -15,9 +15,10 @@ from minispark.ids import NodeId, ShuffleId
 from minispark.runtime import fetch as fetch_module
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.fetch import Fetcher, local_copy_name
-from minispark.runtime.file_server import FileServer, parse_ports, ping, stats
+from minispark.runtime.file_server import FileServer, ping, stats
 from minispark.runtime.file_wire import connect, receive_message, send_message
 from minispark.runtime.node_reader import read_verified
+from minispark.runtime.ports import parse_ports
 from minispark.shuffle import format as shuffle_format
 from minispark.shuffle.reader import FetchFailedError, MapLocation
 from minispark.storage.files import NodeFiles

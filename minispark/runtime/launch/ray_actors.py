@@ -50,8 +50,9 @@ class NodeAgent:
     def __init__(self, app_id: str, secret: bytes, conf: Mapping[str, str]) -> None:
         import ray
 
-        from minispark.runtime.file_server import FileServer, parse_ports
+        from minispark.runtime.file_server import FileServer
         from minispark.runtime.local_dirs import create_app_dir, local_base_dir
+        from minispark.runtime.ports import parse_ports
 
         node_id = ray.get_runtime_context().get_node_id()
         self._directory = create_app_dir(

@@ -22,7 +22,7 @@ SCALE ?= 1
 BENCH_ARGS ?=
 comma := ,
 
-.PHONY: help demo test lint format types layers unit parity chaos simulate bench clean
+.PHONY: help demo test lint format types verifytypes docs layers unit parity chaos simulate bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -65,6 +65,20 @@ format: $(DEV) ## Format the code and mend what the linter can mend
 
 types: $(DEV) ## The strict type checker
 	@$(BIN)/mypy
+
+verifytypes: $(DEV) ## How much of the public API is typed, by pyright; needs node and npm
+	@rm -rf build/types && mkdir -p build/types
+	@$(BIN)/python -m venv --without-pip build/types/venv
+	@site=$$(build/types/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+		cp -R minispark $$site/; \
+		$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$site/others.pth
+	@cd build/types && PATH="$$PWD/venv/bin:$$PATH" \
+		npx --yes pyright --verifytypes minispark --ignoreexternal
+
+docs: $(SETUP) ## The documentation as a web site in build/docs, the API from its docstrings
+	@$(PIP) install --editable '.[docs]'
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "build/docs/index.html"
 
 layers: $(DEV) ## Who may import whom
 	@$(BIN)/python -m pytest -q tests/architecture/test_layers.py

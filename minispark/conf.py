@@ -159,7 +159,17 @@ class SparkConf:
                     self._set(key, value, f" (from {origin})")
 
     def set(self, key: str, value: object) -> SparkConf:
-        """Sets one key; a value its key cannot have is refused."""
+        """Sets one key; a value its key cannot have is refused.
+
+        Examples
+        --------
+        >>> SparkConf().set("spark.task.maxFailures", 2).get("spark.task.maxFailures")
+        '2'
+        >>> SparkConf().set("spark.task.maxFailures", "many")
+        Traceback (most recent call last):
+            ...
+        minispark.errors.PySparkValueError: [INVALID_CONF_VALUE] spark.task.maxFailures: ...
+        """
         return self._set(key, value)
 
     def _set(self, key: str, value: object, origin: str = "") -> SparkConf:
@@ -178,19 +188,44 @@ class SparkConf:
         return self
 
     def setIfMissing(self, key: str, value: object) -> SparkConf:
-        """Sets one key unless it is set already."""
+        """Sets one key unless it is set already.
+
+        Examples
+        --------
+        >>> conf = SparkConf(False).setIfMissing("spark.app.name", "first")
+        >>> conf.setIfMissing("spark.app.name", "second").get("spark.app.name")
+        'first'
+        """
         return self if key in self._values else self.set(key, value)
 
     def setMaster(self, value: str) -> SparkConf:
-        """Sets the master: what runs the tasks."""
+        """Sets the master: what runs the tasks.
+
+        Examples
+        --------
+        >>> SparkConf().setMaster("local[2]").get("spark.master")
+        'local[2]'
+        """
         return self.set("spark.master", value)
 
     def setAppName(self, value: str) -> SparkConf:
-        """Sets the name of the application."""
+        """Sets the name of the application.
+
+        Examples
+        --------
+        >>> SparkConf().setAppName("etl").get("spark.app.name")
+        'etl'
+        """
         return self.set("spark.app.name", value)
 
     def setSparkHome(self, value: str) -> SparkConf:
-        """Accepted for compatibility; nothing needs it."""
+        """Accepted for compatibility; nothing needs it.
+
+        Examples
+        --------
+        >>> SparkConf().setSparkHome("/anywhere").get("spark.home")
+        '/anywhere'
+        """
         return self.set("spark.home", value)
 
     def setExecutorEnv(
@@ -199,7 +234,13 @@ class SparkConf:
         value: str | None = None,
         pairs: Iterable[tuple[str, str]] | None = None,
     ) -> SparkConf:
-        """Sets environment variables of the executors: one, or all of `pairs`."""
+        """Sets environment variables of the executors: one, or all of `pairs`.
+
+        Examples
+        --------
+        >>> SparkConf(False).setExecutorEnv("TZ", "UTC").getAll()
+        [('spark.executorEnv.TZ', 'UTC')]
+        """
         if (key is None) == (pairs is None):
             raise PySparkValueError(
                 "Either pass one key-value pair or a list of pairs",
@@ -210,7 +251,13 @@ class SparkConf:
         return self
 
     def setAll(self, pairs: Iterable[tuple[str, str]]) -> SparkConf:
-        """Sets several keys."""
+        """Sets several keys.
+
+        Examples
+        --------
+        >>> SparkConf(False).setAll([("a", "1"), ("b", "2")]).getAll()
+        [('a', '1'), ('b', '2')]
+        """
         for key, value in pairs:
             self.set(key, value)
         return self
@@ -222,27 +269,65 @@ class SparkConf:
     @overload
     def get(self, key: str, defaultValue: str) -> str: ...
     def get(self, key: str, defaultValue: str | None = None) -> str | None:
-        """The value of a key as text, or the default."""
+        """The value of a key as text, or the default.
+
+        Examples
+        --------
+        >>> SparkConf(False).get("spark.app.name", "none given")
+        'none given'
+        """
         return self._values.get(key, defaultValue)
 
     def getAll(self) -> list[tuple[str, str]]:
-        """All pairs that are set."""
+        """All pairs that are set.
+
+        Examples
+        --------
+        >>> SparkConf(False).setAppName("etl").getAll()
+        [('spark.app.name', 'etl')]
+        """
         return list(self._values.items())
 
     def contains(self, key: str) -> bool:
-        """Whether a key is set."""
+        """Whether a key is set.
+
+        Examples
+        --------
+        >>> SparkConf(False).setAppName("etl").contains("spark.app.name")
+        True
+        """
         return key in self._values
 
     def toDebugString(self) -> str:
-        """All pairs, one per line, sorted."""
+        """All pairs, one per line, sorted.
+
+        Examples
+        --------
+        >>> print(SparkConf(False).setAppName("etl").setMaster("local").toDebugString())
+        spark.app.name=etl
+        spark.master=local
+        """
         return "\n".join(f"{k}={v}" for k, v in sorted(self._values.items()))
 
     def value(self, key: str) -> Any:
-        """The parsed value of a known key: as set, else its default, else None."""
+        """The parsed value of a known key: as set, else its default, else None.
+
+        Examples
+        --------
+        >>> SparkConf(False).set("spark.executor.memory", "2g").value("spark.executor.memory")
+        2147483648
+        """
         parse, default = KNOWN[key]
         text = self._values.get(key, default)
         return None if text is None else parse(text)
 
     def copy(self) -> SparkConf:
-        """An independent copy."""
+        """An independent copy.
+
+        Examples
+        --------
+        >>> conf = SparkConf(False).setAppName("etl")
+        >>> conf.copy().setAppName("other").get("spark.app.name"), conf.get("spark.app.name")
+        ('other', 'etl')
+        """
         return SparkConf(False, _values=self._values)

@@ -64,7 +64,13 @@ class StorageLevel:
 
     @property
     def is_persistent(self) -> bool:
-        """Whether this level keeps anything at all."""
+        """Whether this level keeps anything at all.
+
+        Examples
+        --------
+        >>> StorageLevel.DISK_ONLY.is_persistent, StorageLevel.NONE.is_persistent
+        (True, False)
+        """
         return self.useDisk or self.useMemory or self.useOffHeap
 
 

@@ -34,7 +34,7 @@ class ManualClock:
     """Time that passes only when told to."""
 
     def __init__(self, now: float = 0.0) -> None:
-        self.now = now
+        self.now: float = now
 
     def advance(self, seconds: float) -> None:
         """Moves the clock."""
@@ -81,8 +81,8 @@ class FakeBackend:
         scheduler: DAGScheduler | None = None,
         validate: bool = True,
     ) -> None:
-        self.clock = ManualClock()
-        self.scheduler = scheduler or DAGScheduler(config)
+        self.clock: ManualClock = ManualClock()
+        self.scheduler: DAGScheduler = scheduler or DAGScheduler(config)
         self.validate = validate
         #: Every command, in order.
         self.log: list[cmd.Command] = []

@@ -164,7 +164,7 @@ class SparkSession(_Refusing):
 
     _what = "SparkSession"
     _active: ClassVar[SparkSession | None] = None
-    builder = _NewBuilder()
+    builder: _NewBuilder = _NewBuilder()
 
     def __init__(self, sparkContext: SparkContext, jsparkSession: Any = None) -> None:
         self._context = sparkContext

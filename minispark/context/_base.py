@@ -79,7 +79,7 @@ class _ContextBase:
                 self._conf.setExecutorEnv(key, str(value))
             self._conf.setIfMissing("spark.master", default_master())
             self._conf.setIfMissing("spark.app.name", "minispark")
-            self.environment = dict(environment or {})
+            self.environment: dict[str, Any] = dict(environment or {})
             self._batch_size = batchSize
             self._profiler_cls = profiler_cls
             self._made_at: str = call_site()
@@ -119,7 +119,14 @@ class _ContextBase:
             return active
 
     def stop(self) -> None:
-        """Ends the context, its executors and all it wrote; may be called twice."""
+        """Ends the context, its executors and all it wrote; may be called twice.
+
+        Examples
+        --------
+        >>> from minispark import SparkContext
+        >>> sc.stop
+        <bound method ...stop of <SparkContext ...>>
+        """
         self._engine.stop("the SparkContext was stopped")
         with _ContextBase._lock:
             if _ContextBase._active_spark_context is self:
@@ -158,12 +165,24 @@ class _ContextBase:
 
     @property
     def master(self) -> str:
-        """The master as given."""
+        """The master as given.
+
+        Examples
+        --------
+        >>> sc.master
+        'local'
+        """
         return str(self._conf.get("spark.master"))
 
     @property
     def appName(self) -> str:
-        """The application's name."""
+        """The application's name.
+
+        Examples
+        --------
+        >>> isinstance(sc.appName, str)
+        True
+        """
         return self._conf.get("spark.app.name", "minispark")
 
     @property
@@ -179,12 +198,25 @@ class _ContextBase:
 
     @property
     def applicationId(self) -> str:
-        """An id that no other application has."""
+        """An id that no other application has.
+
+        Examples
+        --------
+        >>> sc.applicationId.startswith("local-")
+        True
+        """
         return self._application_id
 
     @property
     def startTime(self) -> int:
-        """When the context was made, in milliseconds since 1970."""
+        """When the context was made, in milliseconds since 1970.
+
+        Examples
+        --------
+        >>> import time
+        >>> sc.startTime <= time.time() * 1000
+        True
+        """
         return self._start_time
 
     @property
@@ -211,29 +243,64 @@ class _ContextBase:
 
     @property
     def uiWebUrl(self) -> str | None:
-        """None: there is no web interface."""
+        """None: there is no web interface.
+
+        Examples
+        --------
+        >>> sc.uiWebUrl is None
+        True
+        """
         return None
 
     @property
     def defaultParallelism(self) -> int:
-        """Partitions of `parallelize` and of shuffles when no number is given."""
+        """Partitions of `parallelize` and of shuffles when no number is given.
+
+        Examples
+        --------
+        >>> sc.parallelize([1, 2, 3]).getNumPartitions() == sc.defaultParallelism
+        True
+        """
         return self._engine.default_parallelism
 
     @property
     def defaultMinPartitions(self) -> int:
-        """Least number of partitions of files when no number is given."""
+        """Least number of partitions of files when no number is given.
+
+        Examples
+        --------
+        >>> sc.defaultMinPartitions <= 2
+        True
+        """
         return min(self.defaultParallelism, 2)
 
     def getConf(self) -> SparkConf:
-        """A copy of the settings."""
+        """A copy of the settings.
+
+        Examples
+        --------
+        >>> sc.getConf().get("spark.master")
+        'local'
+        """
         return self._conf.copy()
 
     def sparkUser(self) -> str:
-        """The user who runs the context."""
+        """The user who runs the context.
+
+        Examples
+        --------
+        >>> isinstance(sc.sparkUser(), str)
+        True
+        """
         return os.environ.get("SPARK_USER") or getpass.getuser()
 
     def setLogLevel(self, logLevel: str) -> None:
-        """Sets the level of minispark's own log: ALL, DEBUG, … ERROR, OFF."""
+        """Sets the level of minispark's own log: ALL, DEBUG, … ERROR, OFF.
+
+        Examples
+        --------
+        >>> sc.setLogLevel("WARN")
+        """
         levels = {"ALL": 0, "TRACE": 5, "FATAL": logging.CRITICAL, "OFF": logging.CRITICAL + 1}
         level = levels.get(logLevel.upper(), logging.getLevelName(logLevel.upper()))
         if not isinstance(level, int):
@@ -242,7 +309,15 @@ class _ContextBase:
 
     @classmethod
     def setSystemProperty(cls, key: str, value: str) -> None:
-        """Sets a default for contexts made later, as an environment of keys."""
+        """Sets a default for contexts made later, as an environment of keys.
+
+        Examples
+        --------
+        >>> from minispark import SparkContext
+        >>> SparkContext.setSystemProperty("example.color", "red")
+        >>> SparkContext.getSystemProperty("example.color")
+        'red'
+        """
         SparkConf.defaults[key] = value
 
     @classmethod
@@ -270,11 +345,25 @@ class _ContextBase:
     # -- checkpoints -----------------------------------------------------------------
 
     def setCheckpointDir(self, dirName: str) -> None:
-        """Sets the directory, on shared storage, that checkpoints go below."""
+        """Sets the directory, on shared storage, that checkpoints go below.
+
+        Examples
+        --------
+        >>> sc.setCheckpointDir(str(tmp_path))
+        >>> sc.getCheckpointDir() is not None
+        True
+        """
         self._checkpoints.set_directory(path_text("dirName", dirName))
 
     def getCheckpointDir(self) -> str | None:
-        """The directory that checkpoints go below, or None."""
+        """The directory that checkpoints go below, or None.
+
+        Examples
+        --------
+        >>> sc.setCheckpointDir(str(tmp_path))
+        >>> str(tmp_path) in sc.getCheckpointDir()
+        True
+        """
         return self._checkpoints.directory
 
     @property

@@ -160,50 +160,125 @@ class _Running(_ContextBase):
     # -- job groups and the like ---------------------------------------------------
 
     def setLocalProperty(self, key: str, value: str | None) -> None:
-        """Sets a property of the jobs this thread submits; None removes it."""
+        """Sets a property of the jobs this thread submits; None removes it.
+
+        Examples
+        --------
+        >>> sc.setLocalProperty("color", "red")
+        >>> sc.getLocalProperty("color")
+        'red'
+        >>> sc.setLocalProperty("color", None)
+        """
         self._properties.set(key, value)
 
     def getLocalProperty(self, key: str) -> str | None:
-        """A property set by this thread, or None."""
+        """A property set by this thread, or None.
+
+        Examples
+        --------
+        >>> sc.getLocalProperty("nothing of this name") is None
+        True
+        """
         return self._properties.values.get(key)
 
     def setJobGroup(self, groupId: str, description: str, interruptOnCancel: bool = False) -> None:
-        """Puts the jobs this thread submits into a group that can be cancelled."""
+        """Puts the jobs this thread submits into a group that can be cancelled.
+
+        Examples
+        --------
+        >>> sc.setJobGroup("nightly", "the nightly report")
+        >>> sc.parallelize([1]).count()
+        1
+        >>> len(sc.statusTracker().getJobIdsForGroup("nightly"))
+        1
+        >>> sc.setLocalProperty("spark.jobGroup.id", None)
+        """
         self._properties.set_group(groupId, description, interruptOnCancel)
 
     def setJobDescription(self, value: str | None) -> None:
-        """Describes the jobs this thread submits."""
+        """Describes the jobs this thread submits.
+
+        Examples
+        --------
+        >>> sc.setJobDescription("counts the words")
+        >>> sc.setJobDescription(None)
+        """
         self._properties.set_description(value)
 
     def addJobTag(self, tag: str) -> None:
-        """Adds a tag to the jobs this thread submits."""
+        """Adds a tag to the jobs this thread submits.
+
+        Examples
+        --------
+        >>> sc.addJobTag("nightly")
+        >>> sc.getJobTags()
+        {'nightly'}
+        >>> sc.clearJobTags()
+        """
         self._properties.tags.add(checked_tag(tag))
 
     def removeJobTag(self, tag: str) -> None:
-        """Removes a tag from the jobs this thread submits."""
+        """Removes a tag from the jobs this thread submits.
+
+        Examples
+        --------
+        >>> sc.addJobTag("nightly")
+        >>> sc.removeJobTag("nightly")
+        >>> sc.getJobTags()
+        set()
+        """
         self._properties.tags.discard(checked_tag(tag))
 
     def getJobTags(self) -> set[str]:
-        """The tags of the jobs this thread submits."""
+        """The tags of the jobs this thread submits.
+
+        Examples
+        --------
+        >>> sc.getJobTags()
+        set()
+        """
         return set(self._properties.tags)
 
     def clearJobTags(self) -> None:
-        """Removes all tags from the jobs this thread submits."""
+        """Removes all tags from the jobs this thread submits.
+
+        Examples
+        --------
+        >>> sc.addJobTag("nightly")
+        >>> sc.clearJobTags()
+        >>> sc.getJobTags()
+        set()
+        """
         self._properties.tags.clear()
 
     def cancelJobGroup(self, groupId: str, reason: str | None = None) -> None:
-        """Cancels the running jobs of a group."""
+        """Cancels the running jobs of a group.
+
+        Examples
+        --------
+        >>> sc.cancelJobGroup("a group without jobs")
+        """
         self._cancel(
             lambda job: job.group == groupId, f"part of cancelled job group {groupId}", reason
         )
 
     def cancelJobsWithTag(self, tag: str, reason: str | None = None) -> None:
-        """Cancels the running jobs that have a tag."""
+        """Cancels the running jobs that have a tag.
+
+        Examples
+        --------
+        >>> sc.cancelJobsWithTag("nobodys")
+        """
         checked_tag(tag)
         self._cancel(lambda job: tag in job.tags, f"part of cancelled job tag {tag}", reason)
 
     def cancelAllJobs(self) -> None:
-        """Cancels all running jobs."""
+        """Cancels all running jobs.
+
+        Examples
+        --------
+        >>> sc.cancelAllJobs()
+        """
         self._cancel(lambda job: True, "all jobs were cancelled", None)
 
     def _cancel(self, chosen: Callable[[Any], bool], why: str, reason: str | None) -> None:

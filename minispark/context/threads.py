@@ -64,7 +64,15 @@ class InheritableThread(threading.Thread):
         super().__init__(*args, target=with_properties, **kwargs)  # type: ignore[misc]
 
     def start(self) -> None:
-        """Takes the properties of this moment along and starts the thread."""
+        """Takes the properties of this moment along and starts the thread.
+
+        Examples
+        --------
+        >>> from minispark import InheritableThread
+        >>> thread = InheritableThread(target=print, args=("hello",))
+        >>> thread.start(); thread.join()
+        hello
+        """
         self._inherited = _snapshot()
         super().start()
 

@@ -42,8 +42,8 @@ class FromZero:
     __slots__ = ("f", "zero")
 
     def __init__(self, zero: Any, f: Callable[[Any, Any], Any]) -> None:
-        self.zero = zero
-        self.f = f
+        self.zero: Any = zero
+        self.f: Callable[[Any, Any], Any] = f
 
     def __call__(self, value: Any) -> Any:
         return self.f(copy.deepcopy(self.zero), value)

@@ -94,10 +94,10 @@ class RangePlacement:
         ascending: bool = True,
         keyfunc: Callable[[Any], Any] | None = None,
     ) -> None:
-        self.bounds = bounds
-        self.num_partitions = num_partitions
-        self.ascending = ascending
-        self.keyfunc = keyfunc
+        self.bounds: Sequence[Any] = bounds
+        self.num_partitions: int = num_partitions
+        self.ascending: bool = ascending
+        self.keyfunc: Callable[[Any], Any] | None = keyfunc
 
     def __call__(self, key: Any) -> int:
         k = key if self.keyfunc is None else self.keyfunc(key)

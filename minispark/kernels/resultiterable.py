@@ -23,7 +23,7 @@ class ResultIterable(Iterable[T_co]):
         self.data = data
         #: PySpark's name for the length at construction.
         self.index = 0
-        self.maxindex = len(data)
+        self.maxindex: int = len(data)
 
     def __iter__(self) -> Iterator[T_co]:
         return iter(self.data)

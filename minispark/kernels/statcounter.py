@@ -24,7 +24,7 @@ class StatCounter:
     """
 
     def __init__(self, values: Iterable[float] | None = None) -> None:
-        self.n = 0
+        self.n: int = 0
         self.mu: Any = 0.0
         #: The sum of squared distances from the mean.
         self.m2: Any = 0.0
@@ -34,7 +34,13 @@ class StatCounter:
             self.merge(v)
 
     def merge(self, value: float) -> StatCounter:
-        """Adds a value; returns this counter."""
+        """Adds a value; returns this counter.
+
+        Examples
+        --------
+        >>> StatCounter([1.0]).merge(3.0).mean()
+        2.0
+        """
         delta = value - self.mu
         self.n += 1
         self.mu += delta / self.n
@@ -44,7 +50,13 @@ class StatCounter:
         return self
 
     def mergeStats(self, other: StatCounter) -> StatCounter:
-        """Adds another counter's values; returns this counter."""
+        """Adds another counter's values; returns this counter.
+
+        Examples
+        --------
+        >>> StatCounter([1.0]).mergeStats(StatCounter([3.0])).mean()
+        2.0
+        """
         if not isinstance(other, StatCounter):
             raise PySparkTypeError(
                 f"Can only merge StatCounter but got {type(other)}",
@@ -73,43 +85,103 @@ class StatCounter:
         return self
 
     def copy(self) -> StatCounter:
-        """A counter of its own with the same values."""
+        """A counter of its own with the same values.
+
+        Examples
+        --------
+        >>> StatCounter([1.0, 3.0]).copy().merge(5.0).count()
+        3
+        """
         return copy.deepcopy(self)
 
     def count(self) -> int:
-        """How many values."""
+        """How many values.
+
+        Examples
+        --------
+        >>> StatCounter([1.0, 3.0]).count()
+        2
+        """
         return int(self.n)
 
     def mean(self) -> float:
-        """Their mean; 0.0 of none."""
+        """Their mean; 0.0 of none.
+
+        Examples
+        --------
+        >>> StatCounter([1.0, 3.0]).mean()
+        2.0
+        """
         return self.mu  # type: ignore[no-any-return]
 
     def sum(self) -> float:
-        """Their sum, from the mean."""
+        """Their sum, from the mean.
+
+        Examples
+        --------
+        >>> StatCounter([1.0, 3.0]).sum()
+        4.0
+        """
         return self.n * self.mu  # type: ignore[no-any-return]
 
     def min(self) -> float:
-        """The smallest; infinity of none."""
+        """The smallest; infinity of none.
+
+        Examples
+        --------
+        >>> StatCounter([1.0, 3.0]).min()
+        1.0
+        """
         return self.minValue  # type: ignore[no-any-return]
 
     def max(self) -> float:
-        """The largest; minus infinity of none."""
+        """The largest; minus infinity of none.
+
+        Examples
+        --------
+        >>> StatCounter([1.0, 3.0]).max()
+        3.0
+        """
         return self.maxValue  # type: ignore[no-any-return]
 
     def variance(self) -> float:
-        """The population's variance; NaN of none."""
+        """The population's variance; NaN of none.
+
+        Examples
+        --------
+        >>> StatCounter([1.0, 3.0]).variance()
+        1.0
+        """
         return float("nan") if self.n == 0 else self.m2 / self.n
 
     def sampleVariance(self) -> float:
-        """The variance with n - 1; NaN of fewer than two."""
+        """The variance with n - 1; NaN of fewer than two.
+
+        Examples
+        --------
+        >>> StatCounter([1.0, 3.0]).sampleVariance()
+        2.0
+        """
         return float("nan") if self.n <= 1 else self.m2 / (self.n - 1)
 
     def stdev(self) -> float:
-        """The population's standard deviation."""
+        """The population's standard deviation.
+
+        Examples
+        --------
+        >>> StatCounter([1.0, 3.0]).stdev()
+        1.0
+        """
         return _sqrt(self.variance())  # type: ignore[no-any-return]
 
     def sampleStdev(self) -> float:
-        """The standard deviation with n - 1."""
+        """The standard deviation with n - 1.
+
+        Examples
+        --------
+        >>> round(StatCounter([1.0, 3.0]).sampleStdev(), 3)
+        1.414
+        """
         return _sqrt(self.sampleVariance())  # type: ignore[no-any-return]
 
     def asDict(self, sample: bool = False) -> dict[str, float]:
@@ -117,6 +189,11 @@ class StatCounter:
 
         As in PySpark, `sample=True` gives the population's figures and False, the
         default, those with n - 1.
+
+        Examples
+        --------
+        >>> StatCounter([1.0, 3.0]).asDict()["mean"]
+        2.0
         """
         return {
             "count": self.count(),

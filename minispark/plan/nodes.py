@@ -75,13 +75,13 @@ class Node:
         partitioner: Partitioner | None,
         batch: int = AUTO,
     ) -> None:
-        self.id = rdd_id
+        self.id: RddId = rdd_id
         #: How PySpark would batch the records; see `plan.batches`.
-        self.batch = batch
-        self.num_partitions = num_partitions
-        self.parents = parents
-        self.partitioner = partitioner
-        self.info = NodeInfo()
+        self.batch: int = batch
+        self.num_partitions: int = num_partitions
+        self.parents: tuple[Node, ...] = parents
+        self.partitioner: Partitioner | None = partitioner
+        self.info: NodeInfo = NodeInfo()
 
     @property
     def narrow_parents(self) -> tuple[Node, ...]:
@@ -120,8 +120,8 @@ class Source(Node):
         batch: int = AUTO,
     ) -> None:
         super().__init__(rdd_id, len(splits), (), None, batch)
-        self.reader = reader
-        self.splits = splits
+        self.reader: Callable[[Any], Any] = reader
+        self.splits: Sequence[Any] = splits
 
 
 class MapPartitions(Node):
@@ -138,7 +138,7 @@ class MapPartitions(Node):
             (parent,),
             parent.partitioner if preserves_partitioning else None,
         )
-        self.step = step
+        self.step: Step = step
 
     @property
     def parent(self) -> Node:
@@ -157,7 +157,7 @@ class Union(Node):
             offsets.append(offsets[-1] + parent.num_partitions)
         super().__init__(rdd_id, offsets[-1], parents, None, common(p.batch for p in parents))
         #: Parent `i` provides the partitions `offsets[i]` up to `offsets[i+1]`.
-        self.offsets = tuple(offsets)
+        self.offsets: tuple[int, ...] = tuple(offsets)
 
 
 class AlignedUnion(Node):
@@ -187,7 +187,7 @@ class Coalesce(Node):
 
     def __init__(self, rdd_id: RddId, parent: Node, groups: tuple[tuple[int, ...], ...]) -> None:
         super().__init__(rdd_id, len(groups), (parent,), None, parent.batch)
-        self.groups = groups
+        self.groups: tuple[tuple[int, ...], ...] = groups
 
 
 class Cartesian(Node):
@@ -271,9 +271,9 @@ class Shuffle(Node):
         super().__init__(
             rdd_id, exchange.partitioner.numPartitions, (exchange.parent,), exchange.partitioner
         )
-        self.exchange = exchange
-        self.ordering = ordering
-        self.ordering_captured = ordering_captured
+        self.exchange: Exchange = exchange
+        self.ordering: Ordering | None = ordering
+        self.ordering_captured: bytes | None = ordering_captured
 
     @property
     def narrow_parents(self) -> tuple[Node, ...]:
@@ -295,7 +295,7 @@ class CoGroup(Node):
     ) -> None:
         parents = tuple(s.parent if isinstance(s, Exchange) else s for s in sources)
         super().__init__(rdd_id, partitioner.numPartitions, parents, partitioner)
-        self.sources = sources
+        self.sources: tuple[Exchange | Node, ...] = sources
 
     @property
     def narrow_parents(self) -> tuple[Node, ...]:

@@ -20,8 +20,8 @@ class Partitioner:
     def __init__(
         self, numPartitions: int, partitionFunc: Callable[[Any], int] = portable_hash
     ) -> None:
-        self.numPartitions = numPartitions
-        self.partitionFunc = partitionFunc
+        self.numPartitions: int = numPartitions
+        self.partitionFunc: Callable[[Any], int] = partitionFunc
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -43,7 +43,7 @@ class _Core(Generic[T_co]):
 
     def __init__(self, node: Node, ctx: SparkContext) -> None:
         self._node = node
-        self.ctx = ctx
+        self.ctx: SparkContext = ctx
 
     # -- how the classes above build ------------------------------------------
 

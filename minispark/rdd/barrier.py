@@ -29,13 +29,26 @@ class RDDBarrier(Generic[T]):
     def mapPartitions(
         self, f: Callable[[Iterable[T]], Iterable[U]], preservesPartitioning: bool = False
     ) -> RDD[U]:
-        """`RDD.mapPartitions`, in a barrier stage."""
+        """`RDD.mapPartitions`, in a barrier stage.
+
+        Examples
+        --------
+        >>> sc.parallelize([1, 2], 1).barrier().mapPartitions(lambda xs: [max(xs)]).collect()
+        [2]
+        """
         return _marked(self.rdd.mapPartitions(f, preservesPartitioning))
 
     def mapPartitionsWithIndex(
         self, f: Callable[[int, Iterable[T]], Iterable[U]], preservesPartitioning: bool = False
     ) -> RDD[U]:
-        """`RDD.mapPartitionsWithIndex`, in a barrier stage."""
+        """`RDD.mapPartitionsWithIndex`, in a barrier stage.
+
+        Examples
+        --------
+        >>> rdd = sc.parallelize([1, 2], 1)
+        >>> rdd.barrier().mapPartitionsWithIndex(lambda i, xs: [(i, *xs)]).collect()
+        [(0, 1, 2)]
+        """
         return _marked(self.rdd.mapPartitionsWithIndex(f, preservesPartitioning))
 
 

@@ -35,11 +35,23 @@ class AccumulatorParam(Generic[T]):
     """
 
     def zero(self, value: T) -> T:
-        """The neutral value to start from, given the initial one."""
+        """The neutral value to start from, given the initial one.
+
+        Examples
+        --------
+        >>> sc.accumulator(7).accum_param.zero(7)
+        0
+        """
         raise NotImplementedError(f"{type(self).__name__}.zero(value) must be defined")
 
     def addInPlace(self, value1: T, value2: T) -> T:
-        """Adds two values; may change and return `value1`."""
+        """Adds two values; may change and return `value1`.
+
+        Examples
+        --------
+        >>> sc.accumulator(7).accum_param.addInPlace(2, 3)
+        5
+        """
         raise NotImplementedError(f"{type(self).__name__}.addInPlace(a, b) must be defined")
 
 
@@ -62,6 +74,16 @@ class Accumulator(Generic[T]):
 
     Updates made in an action count once per partition; updates made in a
     transformation count again whenever it is recomputed.
+
+    Examples
+    --------
+    >>> seen = sc.accumulator(0)
+    >>> sc.parallelize([1, 2, 3], 2).foreach(lambda x: seen.add(1))
+    >>> seen.value
+    3
+    >>> seen += 10
+    >>> print(seen)
+    13
     """
 
     def __init__(self, aid: AccumulatorId, value: T, accum_param: AccumulatorParam[T]) -> None:
@@ -76,7 +98,13 @@ class Accumulator(Generic[T]):
 
     @property
     def value(self) -> T:
-        """The sum so far; on the driver only."""
+        """The sum so far; on the driver only.
+
+        Examples
+        --------
+        >>> sc.accumulator(1.5).value
+        1.5
+        """
         if self._deserialized:
             raise PySparkRuntimeError(
                 "Accumulator.value cannot be accessed inside tasks",
@@ -96,7 +124,15 @@ class Accumulator(Generic[T]):
         self._value = value
 
     def add(self, term: T) -> None:
-        """Adds a term."""
+        """Adds a term.
+
+        Examples
+        --------
+        >>> total = sc.accumulator(0)
+        >>> sc.parallelize([1, 2, 3]).foreach(total.add)
+        >>> total.value
+        6
+        """
         self._value = self.accum_param.addInPlace(self._value, term)
 
     def __iadd__(self, term: T) -> Accumulator[T]:

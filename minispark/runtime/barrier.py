@@ -33,7 +33,16 @@ class BarrierTaskContext(TaskContext):
 
     @classmethod
     def get(cls) -> BarrierTaskContext:
-        """The context of the running task, which must be one of a barrier stage."""
+        """The context of the running task, which must be one of a barrier stage.
+
+        Examples
+        --------
+        >>> from minispark import BarrierTaskContext
+        >>> def place(records):
+        ...     return [BarrierTaskContext.get().partitionId()]
+        >>> sc.parallelize([1], 1).barrier().mapPartitions(place).collect()
+        [0]
+        """
         context = super().get()
         if not isinstance(context, BarrierTaskContext):
             raise PySparkRuntimeError(
@@ -43,17 +52,45 @@ class BarrierTaskContext(TaskContext):
         return context
 
     def barrier(self) -> None:
-        """Waits until all tasks of the stage have called it as often as this one."""
+        """Waits until all tasks of the stage have called it as often as this one.
+
+        Examples
+        --------
+        >>> from minispark import BarrierTaskContext
+        >>> def meet(records):
+        ...     BarrierTaskContext.get().barrier()
+        ...     return records
+        >>> sc.parallelize([1, 2], 1).barrier().mapPartitions(meet).collect()
+        [1, 2]
+        """
         self._ask("barrier", "")
 
     def allGather(self, message: str = "") -> list[str]:
-        """Waits for all tasks as `barrier` does; their messages, by partition."""
+        """Waits for all tasks as `barrier` does; their messages, by partition.
+
+        Examples
+        --------
+        >>> from minispark import BarrierTaskContext
+        >>> def gather(records):
+        ...     return BarrierTaskContext.get().allGather(str(sum(records)))
+        >>> sc.parallelize([1, 2], 1).barrier().mapPartitions(gather).collect()
+        ['3']
+        """
         if not isinstance(message, str):
             raise TypeError(f"Argument `message` must be of type `str`, got {message!r}")
         return self._ask("allGather", message)
 
     def getTaskInfos(self) -> list[BarrierTaskInfo]:
-        """Where the tasks of the stage run, by partition."""
+        """Where the tasks of the stage run, by partition.
+
+        Examples
+        --------
+        >>> from minispark import BarrierTaskContext
+        >>> def count(records):
+        ...     return [len(BarrierTaskContext.get().getTaskInfos())]
+        >>> sc.parallelize([1, 2], 1).barrier().mapPartitions(count).collect()
+        [1]
+        """
         return [BarrierTaskInfo(address) for address in self._ask("infos", "")]
 
     def _ask(self, method: str, message: str) -> list[str]:

@@ -21,7 +21,7 @@ from minispark.runtime.node_reader import NodeReader
 from minispark.storage.blocks import BlockStore, block_name
 from minispark.storagelevel import StorageLevel
 
-log = logging.getLogger("minispark")
+log: logging.Logger = logging.getLogger("minispark")
 
 #: What may go wrong with another node or with a disk.
 _FAULTS = (OSError, EOFError, PySparkRuntimeError)

@@ -30,7 +30,7 @@ class BroadcastFile:
     __slots__ = ("__weakref__", "bid")
 
     def __init__(self, bid: BroadcastId) -> None:
-        self.bid = bid
+        self.bid: BroadcastId = bid
 
 
 class BroadcastOwner(Protocol):
@@ -70,7 +70,13 @@ class Broadcast(Generic[T]):
 
     @property
     def value(self) -> T:
-        """The broadcast value; loaded when it is first asked for."""
+        """The broadcast value; loaded when it is first asked for.
+
+        Examples
+        --------
+        >>> sc.broadcast([1, 2]).value
+        [1, 2]
+        """
         if not hasattr(self, "_value"):
             if self._destroyed:
                 raise PySparkRuntimeError(
@@ -90,26 +96,72 @@ class Broadcast(Generic[T]):
         return self._value
 
     def dump(self, value: T, f: BinaryIO) -> None:
-        """Pickles a value into an open binary file, and closes it."""
+        """Pickles a value into an open binary file, and closes it.
+
+        Examples
+        --------
+        >>> words = sc.broadcast(["a", "b"])
+        >>> with open(tmp_path / "value", "wb") as file:
+        ...     words.dump(words.value, file)
+        >>> words.load_from_path(str(tmp_path / "value"))
+        ['a', 'b']
+        """
         pickle.dump(value, f, pickle.HIGHEST_PROTOCOL)
         f.close()
 
     def load(self, file: BinaryIO) -> T:
-        """The value that `dump` wrote, from an open binary file."""
+        """The value that `dump` wrote, from an open binary file.
+
+        Examples
+        --------
+        >>> words = sc.broadcast(["a", "b"])
+        >>> with open(tmp_path / "value", "wb") as file:
+        ...     words.dump([1], file)
+        >>> with open(tmp_path / "value", "rb") as file:
+        ...     words.load(file)
+        [1]
+        """
         value: T = pickle.load(file)
         return value
 
     def load_from_path(self, path: str) -> T:
-        """The value that `dump` wrote to a file."""
+        """The value that `dump` wrote to a file.
+
+        Examples
+        --------
+        >>> words = sc.broadcast(["a", "b"])
+        >>> with open(tmp_path / "value", "wb") as file:
+        ...     words.dump([1], file)
+        >>> words.load_from_path(str(tmp_path / "value"))
+        [1]
+        """
         with open(path, "rb") as file:
             return self.load(file)
 
     def unpersist(self, blocking: bool = False) -> None:
-        """Drops the executors' copies; they are sent again when needed."""
+        """Drops the executors' copies; they are sent again when needed.
+
+        Examples
+        --------
+        >>> words = sc.broadcast(["a", "b"])
+        >>> words.unpersist()
+        >>> sc.parallelize([1]).map(lambda i: words.value[i]).collect()
+        ['b']
+        """
         self._require_owner("unpersist").unpersist_broadcast(self.id, False, blocking)
 
     def destroy(self, blocking: bool = False) -> None:
-        """Removes all data of the broadcast; it cannot be used afterwards."""
+        """Removes all data of the broadcast; it cannot be used afterwards.
+
+        Examples
+        --------
+        >>> words = sc.broadcast(["a", "b"])
+        >>> words.destroy()
+        >>> words.value
+        Traceback (most recent call last):
+            ...
+        minispark.errors.PySparkRuntimeError: [BROADCAST_DESTROYED] ...
+        """
         self._require_owner("destroy").unpersist_broadcast(self.id, True, blocking)
         self._destroyed = True
         self.__dict__.pop("_value", None)

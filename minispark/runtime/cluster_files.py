@@ -21,7 +21,7 @@ from minispark.runtime.node_reader import NodeReader, SameNodeReader
 from minispark.storage.files import NodeFiles
 from minispark.storage.serializer import load_value
 
-log = logging.getLogger("minispark")
+log: logging.Logger = logging.getLogger("minispark")
 
 #: How long a node may take to say what an executor's process does.
 _LOOK_S = 3.0
@@ -31,8 +31,8 @@ class ClusterFiles:
     """Reads and removes files wherever they are."""
 
     def __init__(self, node: NodeInfo) -> None:
-        self.node = node
-        self.local = NodeFiles(node.root)
+        self.node: NodeInfo = node
+        self.local: NodeFiles = NodeFiles(node.root)
         self.reader: NodeReader = SameNodeReader(self.local)
         self._fetcher: Any = None
         self._server: Any = None

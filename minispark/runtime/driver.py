@@ -54,7 +54,7 @@ from minispark.scheduler.stage import StageInfo
 from minispark.shuffle.format import shuffle_prefix
 from minispark.storage.blocks import block_prefix
 
-log = logging.getLogger("minispark")
+log: logging.Logger = logging.getLogger("minispark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +86,19 @@ class Driver:
         self._jobs: dict[JobId, JobRun] = {}
         #: Times (monotonic clock) at which the scheduler wants to be called.
         self._timers: list[float] = []
-        self.janitor = Janitor()
-        self.members = Members(
+        self.janitor: Janitor = Janitor()
+        self.members: Members = Members(
             self._lock, self, self.janitor, settings.heartbeat_s, settings.timeout_s
         )
-        self.status = DriverStatus(self._lock, self._scheduler, self.members.nodes)
-        self.shared = SharedFiles(files.local, settings.overwrite_files)
+        self.status: DriverStatus = DriverStatus(self._lock, self._scheduler, self.members.nodes)
+        self.shared: SharedFiles = SharedFiles(files.local, settings.overwrite_files)
         self._rendezvous = Rendezvous(
             lambda executor, task, value: self.members.send_svc(executor, ("answer", task, value))
         )
         self._broker = BlockBroker(
             self._scheduler.blocks, self.members.links, self.members.send_svc
         )
-        self.outcomes = Outcomes(
+        self.outcomes: Outcomes = Outcomes(
             self._jobs, files, self.janitor, settings.max_result_bytes, self._give_up
         )
         self._skews = SkewReports(self._scheduler.map_outputs, self.janitor)

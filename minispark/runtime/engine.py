@@ -37,6 +37,7 @@ from minispark.runtime.driver import Driver, DriverSettings
 from minispark.runtime.driver_data import DriverData
 from minispark.runtime.job import JobRun
 from minispark.runtime.local_dirs import (
+    AppDir,
     create_app_dir,
     local_base_dir,
 )
@@ -45,6 +46,7 @@ from minispark.runtime.progress import ProgressLine, is_watched
 from minispark.runtime.results import values
 from minispark.scheduler.config import SchedulerConfig
 from minispark.storage.blocks import block_prefix
+from minispark.storage.files import NodeFiles
 
 
 class Engine:
@@ -54,16 +56,18 @@ class Engine:
         self.master = master
         self.conf = conf
         self.app_id = app_id
-        self.app_dir = create_app_dir(local_base_dir(dict(conf.getAll())), app_id)
-        self.nodes = ClusterFiles(NodeInfo(DRIVER_NODE, os.path.join(self.app_dir.path, "driver")))
-        self.files = self.nodes.local
-        self.backend = Backend(master, conf, app_id, self.app_dir.path, self.nodes)
+        self.app_dir: AppDir = create_app_dir(local_base_dir(dict(conf.getAll())), app_id)
+        self.nodes: ClusterFiles = ClusterFiles(
+            NodeInfo(DRIVER_NODE, os.path.join(self.app_dir.path, "driver"))
+        )
+        self.files: NodeFiles = self.nodes.local
+        self.backend: Backend = Backend(master, conf, app_id, self.app_dir.path, self.nodes)
         self._rdd_ids = itertools.count()
         self._shuffle_ids = itertools.count()
         self._job_ids = itertools.count()
         self._accumulator_ids = itertools.count()
         #: Counts changes (persist, checkpoint) after which plans are made anew.
-        self.plan_version = 0
+        self.plan_version: int = 0
         #: Makes the profiler for an RDD's tasks; None: they are not profiled.
         self.profiler_of: Callable[[RddId], Any] | None = None
         self._stage_cache = StageCache()
@@ -73,8 +77,8 @@ class Engine:
         self.persistent: weakref.WeakValueDictionary[RddId, Node] = weakref.WeakValueDictionary()
         self._stop_lock = threading.Lock()
         self._stopped = False
-        self.stop_reason = ""
-        self.driver = Driver(
+        self.stop_reason: str = ""
+        self.driver: Driver = Driver(
             _scheduler_config(conf, master),
             DriverSettings(
                 conf.value("spark.driver.maxResultSize"),
@@ -84,7 +88,9 @@ class Engine:
             ),
             self.nodes,
         )
-        self.data = DriverData(self.nodes, self.driver.janitor, self.driver.members.tell_all)
+        self.data: DriverData = DriverData(
+            self.nodes, self.driver.janitor, self.driver.members.tell_all
+        )
         self._progress: ProgressLine | None = None
         wanted = conf.value("spark.ui.showConsoleProgress")
         if wanted is None:

@@ -69,15 +69,17 @@ class Executor:
         self.executor_id = executor_id
         self.node = node
         self.conf = conf
-        self.files = NodeFiles(node.root)
+        self.files: NodeFiles = NodeFiles(node.root)
         self.reader = reader
         budget = int(conf.value("spark.executor.memory") * conf.value("spark.memory.fraction"))
-        self.memory = MemoryManager(budget, conf.value("spark.memory.storageFraction"))
-        self.blocks = BlockStore(self.files, self.memory, freeze_gc=whole_process)
-        self.copies = BlockCopies(node.node_id, self.blocks, reader)
+        self.memory: MemoryManager = MemoryManager(
+            budget, conf.value("spark.memory.storageFraction")
+        )
+        self.blocks: BlockStore = BlockStore(self.files, self.memory, freeze_gc=whole_process)
+        self.copies: BlockCopies = BlockCopies(node.node_id, self.blocks, reader)
         # Beside what tasks and cached blocks may use; mostly far less.
-        self.broadcasts = Broadcasts(reader, conf.value("spark.executor.memory") // 2)
-        self.user_files = UserFiles(self.files, node.node_id, reader)
+        self.broadcasts: Broadcasts = Broadcasts(reader, conf.value("spark.executor.memory") // 2)
+        self.user_files: UserFiles = UserFiles(self.files, node.node_id, reader)
         self._whole_process = whole_process
         #: Asks the driver on behalf of a barrier task; see `BarrierTaskContext`.
         self.ask: Callable[[TaskId, str, str], tuple[bool, Any]] = _answer_alone

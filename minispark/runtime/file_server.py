@@ -128,7 +128,7 @@ class FileServer:
         self._files = NodeFiles(root)
         self._secret = secret
         #: Distinguishes this server from one that was at its place before.
-        self.incarnation = time.time_ns()
+        self.incarnation: int = time.time_ns()
         self._listener = listen(bind)
         #: Where it is reached.
         self.address: Address = (

@@ -73,12 +73,27 @@ class SparkFiles:
 
     @classmethod
     def get(cls, filename: str) -> str:
-        """The absolute path of an added file, here: on the driver or in a task."""
+        """The absolute path of an added file, here: on the driver or in a task.
+
+        Examples
+        --------
+        >>> _ = (tmp_path / "some-words.txt").write_text("to be")
+        >>> sc.addFile(str(tmp_path / "some-words.txt"))
+        >>> open(SparkFiles.get("some-words.txt")).read()
+        'to be'
+        """
         return os.path.abspath(os.path.join(cls.getRootDirectory(), filename))
 
     @classmethod
     def getRootDirectory(cls) -> str:
-        """The directory that holds all added files on this node."""
+        """The directory that holds all added files on this node.
+
+        Examples
+        --------
+        >>> import os
+        >>> os.path.isdir(SparkFiles.getRootDirectory())
+        True
+        """
         task = current_task()
         root = cls._root_directory if task is None else task.executor.user_files.root
         if root is None:
@@ -95,7 +110,7 @@ class SharedFiles:
         self._lock = threading.Lock()
         self._entries: dict[str, SharedFile] = {}
         self._told = 0
-        self.root = files.path(_ROOT)
+        self.root: str = files.path(_ROOT)
         os.makedirs(self.root, mode=0o700, exist_ok=True)
         self._on_path: list[str] = []
         SparkFiles._root_directory = self.root
@@ -152,7 +167,7 @@ class UserFiles:
         self._lock = threading.Lock()
         self._missing: list[SharedFile] = []
         self._done: set[int] = set()
-        self.root = files.path(_ROOT)
+        self.root: str = files.path(_ROOT)
 
     def learn(self, entries: Sequence[SharedFile]) -> None:
         """The driver's list, whole."""

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-log = logging.getLogger("minispark")
+log: logging.Logger = logging.getLogger("minispark")
 
 
 class Janitor:

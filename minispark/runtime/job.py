@@ -35,7 +35,7 @@ class JobRun:
         self.properties = properties
         self.version = version
         #: Pickled profilers by the last RDD of a stage.
-        self.profilers = profilers or {}
+        self.profilers: Mapping[RddId, bytes] = profilers or {}
         self.maps: dict[ShuffleId, StagePlan] = {
             plan.output.shuffle_id: plan for plan in graph.stages if plan.output is not None
         }
@@ -46,7 +46,7 @@ class JobRun:
         self.failure: Failure | None = None
         #: An exception raised by the driver's own handling of a result.
         self.broken: BaseException | None = None
-        self.is_done = False
+        self.is_done: bool = False
         self.result_bytes = 0
         #: Whether its partitions ran before, and what they added was counted.
         self.is_repeat = False

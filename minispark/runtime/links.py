@@ -54,7 +54,7 @@ class Outbox:
     """Messages to a peer that may not read just now; nobody ever waits for it."""
 
     def __init__(self, connection: Connection) -> None:
-        self.socket = socket.socket(fileno=os.dup(connection.fileno()))
+        self.socket: socket.socket = socket.socket(fileno=os.dup(connection.fileno()))
         self.socket.setblocking(True)
         #: What the socket had no room for.
         self._backlog: deque[memoryview] = deque()
@@ -104,16 +104,16 @@ class ProcessLink:
         self.inputs: dict[ShuffleId, int] = {}
         self.files = 0
         #: When something last came from the executor (the driver's clock).
-        self.heard_s = 0.0
+        self.heard_s: float = 0.0
         #: The machine it runs on, and what was seen of it there while it was silent.
         self.machine = ""
-        self.pulse = Pulse()
+        self.pulse: Pulse = Pulse()
         #: Told, under the driver's lock, that `flush` has something to do.
         self.on_backlog: Callable[[ProcessLink, Connection], None] = lambda _link, _end: None
         # A busy executor does not read its tasks, a frozen one nothing at all.
         self._outboxes = {ctl: Outbox(ctl), svc: Outbox(svc)}
         #: What came in on *ctl*.
-        self.reader = MessageReader(self._outboxes[ctl].socket)
+        self.reader: MessageReader = MessageReader(self._outboxes[ctl].socket)
         #: Tasks that have not been sent yet.
         self._tasks: list[TaskSpec] = []
 

@@ -30,7 +30,7 @@ from minispark.runtime.messages import TaskReport
 from minispark.runtime.vitals import Vitals
 from minispark.scheduler.model import ExecutorInfo
 
-log = logging.getLogger("minispark")
+log: logging.Logger = logging.getLogger("minispark")
 
 #: Executor processes that may end in a row before they register.
 _MAX_FAILED_STARTS = 5
@@ -84,7 +84,7 @@ class Members:
         #: Often enough to tell a silence from a late beat.
         self._heartbeat_s = min(heartbeat_s, timeout_s / 4)
         self._timeout_s = timeout_s
-        self.vitals = Vitals()
+        self.vitals: Vitals = Vitals()
         self.links: dict[ExecutorId, Link] = {}
         self.nodes: dict[NodeId, NodeInfo] = {}
         #: First of the two connections of executors that are registering.

@@ -19,7 +19,7 @@ from minispark.runtime.job import JobRun
 from minispark.runtime.messages import ResultFile
 from minispark.shuffle.format import CorruptBlockError
 
-log = logging.getLogger("minispark")
+log: logging.Logger = logging.getLogger("minispark")
 
 #: Jobs for the results of one; each follows the loss of another node.
 _MAX_TURNS = 4

@@ -45,7 +45,7 @@ _EXPORT_PATIENCE_S = 10.0
 _MAX_CANCELLED = 4096
 
 
-log = logging.getLogger("minispark")
+log: logging.Logger = logging.getLogger("minispark")
 
 
 class _TaskStream(io.TextIOBase):

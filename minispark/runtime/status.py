@@ -123,30 +123,71 @@ class StatusTracker:
         self._source = jtracker
 
     def getJobIdsForGroup(self, jobGroup: str | None = None) -> list[int]:
-        """Known jobs of a group, running or ended; without a name those in no group."""
+        """Known jobs of a group, running or ended; without a name those in no group.
+
+        Examples
+        --------
+        >>> sc.statusTracker().getJobIdsForGroup("a group without jobs")
+        []
+        """
         return [job.job_id for job in self._source.jobs() if job.group == jobGroup]
 
     def getJobIdsForTag(self, jobTag: str) -> list[int]:
-        """Known jobs that have a tag, running or ended."""
+        """Known jobs that have a tag, running or ended.
+
+        Examples
+        --------
+        >>> sc.statusTracker().getJobIdsForTag("nobodys")
+        []
+        """
         return [job.job_id for job in self._source.jobs() if jobTag in job.tags]
 
     def getActiveJobsIds(self) -> list[int]:
-        """The jobs that run now."""
+        """The jobs that run now.
+
+        Examples
+        --------
+        >>> sc.statusTracker().getActiveJobsIds()
+        []
+        """
         return [job.job_id for job in self._source.jobs() if job.status == "running"]
 
     def getActiveStageIds(self) -> list[int]:
-        """The stages whose tasks run now."""
+        """The stages whose tasks run now.
+
+        Examples
+        --------
+        >>> sc.statusTracker().getActiveStageIds()
+        []
+        """
         return sorted({i for job in self._source.jobs() for i in job.active_stage_ids})
 
     def getJobInfo(self, jobId: int) -> SparkJobInfo | None:
-        """A job; None when it is not known (any more)."""
+        """A job; None when it is not known (any more).
+
+        Examples
+        --------
+        >>> sc.setJobGroup("status", "an example")
+        >>> sc.parallelize([1]).count()
+        1
+        >>> tracker = sc.statusTracker()
+        >>> tracker.getJobInfo(tracker.getJobIdsForGroup("status")[-1]).status
+        'SUCCEEDED'
+        >>> sc.setLocalProperty("spark.jobGroup.id", None)
+        """
         job = self._source.job(jobId)
         if job is None:
             return None
         return SparkJobInfo(job.job_id, list(job.stage_ids), job.status.upper())
 
     def getStageInfo(self, stageId: int) -> SparkStageInfo | None:
-        """A stage; None when it is not known (any more)."""
+        """A stage; None when it is not known (any more).
+
+        Examples
+        --------
+        >>> sc.statusTracker().getStageInfo(10**6) is None
+        True
+        """
         stage = self._source.stage(stageId)
         if stage is None:
             return None
@@ -162,5 +203,11 @@ class StatusTracker:
         )
 
     def getExecutorInfos(self) -> list[SparkExecutorInfo]:
-        """The executors that take part."""
+        """The executors that take part.
+
+        Examples
+        --------
+        >>> len(sc.statusTracker().getExecutorInfos()) >= 1
+        True
+        """
         return self._source.executors()

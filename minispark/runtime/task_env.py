@@ -36,7 +36,7 @@ class TaskRun:
         self.executor = executor
         self.spec = spec
         kind = BarrierTaskContext if code.is_barrier else TaskContext
-        self.context = kind(
+        self.context: BarrierTaskContext | TaskContext = kind(
             spec.stage_id,
             spec.partition,
             spec.attempt,

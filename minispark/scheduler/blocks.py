@@ -37,7 +37,7 @@ class BlockTracker:
     def __init__(self) -> None:
         self._rdds: dict[RddId, dict[int, _Block]] = {}
         #: Grows with every block that lost its last holder.
-        self.num_losses = 0
+        self.num_losses: int = 0
         #: Per RDD: as of when its oldest block's input was (`MapOutputs.num_clears`).
         self._as_of: dict[RddId, int] = {}
         self._by_executor: dict[ExecutorId, dict[BlockKey, None]] = {}

@@ -36,9 +36,9 @@ class ExecutorTable:
         self.by_id: dict[ExecutorId, Executor] = {}
         #: Those with at least one free core, in the order they became free.
         self.free: dict[ExecutorId, Executor] = {}
-        self.total_cores = 0
+        self.total_cores: int = 0
         #: Tasks sent ahead, cancelled ones included, at all executors.
-        self.num_queued = 0
+        self.num_queued: int = 0
         self._nodes: dict[NodeId, int] = {}
 
     def __len__(self) -> int:

@@ -52,9 +52,9 @@ class MapOutputs:
     def __init__(self) -> None:
         self._shuffles: dict[ShuffleId, ShuffleOutputs] = {}
         #: Grows with every output lost: whoever noted what was complete looks again.
-        self.num_losses = 0
+        self.num_losses: int = 0
         #: Grows with every shuffle that is rolled back.
-        self.num_clears = 0
+        self.num_clears: int = 0
 
     def declare(
         self, shuffle_id: ShuffleId, num_maps: int, parents: tuple[ShuffleId, ...] = ()

@@ -26,22 +26,22 @@ class SchedulerState:
 
     def __init__(self, config: SchedulerConfig) -> None:
         self.config = config
-        self.map_outputs = MapOutputs()
-        self.blocks = BlockTracker()
-        self.executors = ExecutorTable()
-        self.ready = ReadyQueue(config.fair)
+        self.map_outputs: MapOutputs = MapOutputs()
+        self.blocks: BlockTracker = BlockTracker()
+        self.executors: ExecutorTable = ExecutorTable()
+        self.ready: ReadyQueue = ReadyQueue(config.fair)
         self.jobs: dict[JobId, Job] = {}
         self.stages: dict[StageId, Stage] = {}
         self.by_shuffle: dict[ShuffleId, Stage] = {}
         #: Every attempt that an executor still has, wanted or cancelled.
         self.tasks: dict[TaskId, TaskAttempt] = {}
-        self.history = History()
+        self.history: History = History()
         #: Shuffles to drop as soon as no active job may read them.
         self.forgotten: set[ShuffleId] = set()
         #: Executors whose load changed in this event: candidates for prefetching.
         self.touched: list[Executor] = []
         #: A stage got a task back after something was lost: it may have to wait.
-        self.is_doubtful = False
+        self.is_doubtful: bool = False
         self.stopped: str | None = None
         self.exhausted: str | None = None
         #: Since when there has been no executor at all; None when there is one.

@@ -96,7 +96,7 @@ class MapOutputIndex:
         self._data = data
         self._offsets = offsets
         self._crcs = crcs
-        self.num_reducers = len(crcs) // 4
+        self.num_reducers: int = len(crcs) // 4
 
     def block(self, reduce_id: int) -> memoryview:
         """One block, verified.

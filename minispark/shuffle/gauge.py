@@ -37,11 +37,11 @@ class Gauge:
     def reset(self) -> None:
         """The structure was emptied."""
         self._reservation.release()
-        self.probe = 16
-        self.step = 0
+        self.probe: int = 16
+        self.step: int = 0
         self._records = 0
         #: Bytes of the records that went in, where records stay as they are.
-        self.record_bytes = 0.0
+        self.record_bytes: float = 0.0
         #: Of a table: how many keys came between two looks, and some of them.
         self._strata: list[tuple[int, list[Any]]] = []
         self._counted = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 from minispark.shuffle.gauge import Gauge
 from minispark.shuffle.pairs import NOTHING, group_lists, group_values, reraise_for
@@ -73,7 +73,7 @@ class SpilledValues(Sequence[Any]):
             return NotImplemented if not isinstance(other, (list, SpilledValues)) else False
         return all(a == b for a, b in zip(self, other, strict=True))
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"SpilledValues({self._length} values)"

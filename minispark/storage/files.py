@@ -58,7 +58,7 @@ class Summed:
 
     def __init__(self, chunks: Iterable[bytes | memoryview]) -> None:
         self._chunks = chunks
-        self.crc = 0
+        self.crc: int = 0
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
         for chunk in self._chunks:

@@ -14,10 +14,16 @@ from typing import Any
 
 import pytest
 
+import minispark
+from minispark.kernels.statcounter import StatCounter
 from minispark.rdd.rdd import RDD
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "api").glob("*.md")),
+]
 #: Methods of these links of the chain concern the handle, not the records:
 #: they are neither narrow nor wide and start no job.
 HANDLE_MODULES = {"minispark.rdd._core"}
@@ -121,3 +127,45 @@ def test_architecture_names_what_exists() -> None:
     assert len(names) > 40
     unknown = {n for n in names if not re.search(rf"\b{re.escape(n.split('.')[-1])}\b", source)}
     assert unknown == set()
+
+
+def test_the_api_pages_have_every_public_name() -> None:
+    pages = "\n".join(path.read_text("utf-8") for path in (ROOT / "docs" / "api").glob("*.md"))
+    shown = set(re.findall(r"^::: minispark\.(\w+)$", pages, re.MULTILINE))
+    assert {name for name in minispark.__all__ if not name.startswith("__")} - shown == set()
+
+
+def test_the_pages_of_the_site_exist() -> None:
+    text = (ROOT / "mkdocs.yml").read_text("utf-8")
+    pages = re.findall(r"([\w/.-]+\.md)$", text, re.MULTILINE)
+    assert len(pages) > 10
+    assert [page for page in pages if not (ROOT / "docs" / page).exists()] == []
+
+
+def _of_the_public_classes() -> Iterator[tuple[str, Any]]:
+    for cls in PUBLIC_CLASSES:
+        for name in sorted(dir(cls)):
+            member = inspect.getattr_static(cls, name)
+            member = getattr(member, "fget", getattr(member, "__func__", member))
+            if not name.startswith("_") and inspect.isfunction(member):
+                yield f"{cls.__name__}.{name}", member
+
+
+#: Whose methods all have examples, as those of RDD.
+PUBLIC_CLASSES = (
+    minispark.Accumulator,
+    minispark.AccumulatorParam,
+    minispark.Broadcast,
+    minispark.RDDBarrier,
+    minispark.SparkConf,
+    minispark.SparkFiles,
+    minispark.StatusTracker,
+    minispark.StorageLevel,
+    StatCounter,
+)
+OTHERS = list(_of_the_public_classes())
+
+
+@pytest.mark.parametrize(("name", "member"), OTHERS, ids=[name for name, _ in OTHERS])
+def test_public_classes_have_examples(name: str, member: Any) -> None:
+    assert doctest.DocTestParser().get_examples(inspect.getdoc(member) or ""), "no example"

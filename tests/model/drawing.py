@@ -67,8 +67,9 @@ class Size:
     records: int = 400
     #: Partitions of an RDD that may still be a parent.
     partitions: int = 60
-    #: One source in so many has up to 50 partitions, the others up to 6.
+    #: One source in so many has up to 50 partitions, the others up to `few`.
     seldom_many: int = 2
+    few: int = 6
     #: Also what only another engine can foretell, not the reference.
     unforetold: bool = False
 
@@ -116,7 +117,7 @@ def value(c: Chooser) -> Any:
 
 def slices(c: Chooser, size: Size) -> int:
     """A number of partitions: a few, now and then many."""
-    return c.integer(1, 50 if c.integer(1, size.seldom_many) == size.seldom_many else 6)
+    return c.integer(1, 50 if c.integer(1, size.seldom_many) == size.seldom_many else size.few)
 
 
 def wanted(c: Chooser) -> int | None:

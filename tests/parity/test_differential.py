@@ -29,8 +29,13 @@ PYTHON = os.environ.get("MINISPARK_PARITY_PYTHON") or (
 )
 EXAMPLES = int(os.environ.get("MINISPARK_PARITY_EXAMPLES", "100"))
 FIRST_SEED = int(os.environ.get("MINISPARK_PARITY_SEED", "0"))
-SIZE = drawing.Size(steps=7, records=150, partitions=24, seldom_many=16, unforetold=True)
+#: A task of PySpark costs ten milliseconds and more, so there are few.
+SIZE = drawing.Size(steps=6, records=150, partitions=12, few=3, seldom_many=24, unforetold=True)
 BATCH = 20
+#: What PySpark's error says -> why there is none here.
+DOCUMENTED = {
+    "Can not reduce() empty RDD": "top, takeOrdered and counts of an RDD without partitions",
+}
 
 pytestmark = [
     pytest.mark.pyspark,
@@ -127,13 +132,16 @@ def difference(seed: int, theirs: tuple[str, Any], mine: tuple[str, Any]) -> str
 
 @pytest.mark.own_context
 def test_random_programs_agree(ours, real, without_time_limit):
-    different = []
+    different, documented = [], 0
     for start in range(FIRST_SEED, FIRST_SEED + EXAMPLES, BATCH):
         seeds = range(start, min(start + BATCH, FIRST_SEED + EXAMPLES))
         real.start([drawn(seed) for seed in seeds])
         mine = [outcome(ours, *drawn(seed)) for seed in seeds]
         for seed, one, other in zip(seeds, real.answers(), mine, strict=True):
-            if text := difference(seed, one, other):
+            if one[0] == "error" and any(said in one[1] for said in DOCUMENTED):
+                documented += 1
+            elif text := difference(seed, one, other):
                 different.append(text)
                 print(text, flush=True)
+    print(f"{EXAMPLES} programs from seed {FIRST_SEED}: {documented} documented differences")
     assert different == []

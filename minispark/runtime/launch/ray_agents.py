@@ -92,7 +92,7 @@ class Agents:
         self._agents: dict[str, _Agent] = {}
         self._stopped = threading.Event()
         #: Monotonic time at which `check` wants to be called.
-        self.next_check = time.monotonic() + self._interval
+        self.next_check: float = time.monotonic() + self._interval
         self._heartbeats: list[threading.Thread] = []
 
     def is_alive(self, ray_node: str) -> bool:

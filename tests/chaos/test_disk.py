@@ -208,45 +208,6 @@ def test_a_lost_local_checkpoint_says_so(breakable: Any) -> None:
     assert breakable.parallelize(range(4), 2).sum() == 6
 
 
-def held_by_driver(sc: Any) -> dict[str, int]:
-    """What grows where something is not given back."""
-    return {
-        "files": len(files_below(os.path.dirname(node_dir(sc)))),
-        "threads": threading.active_count(),
-        "descriptors": len(os.listdir("/proc/self/fd")),
-        "executors' descriptors": sum(
-            len(os.listdir(f"/proc/{pid}/fd")) for pid in executor_pids(sc)
-        ),
-        "persistent": len(sc._engine.persistent),
-        "shuffles": len(sc._engine._tracked),
-    }
-
-
-def test_what_jobs_leave_behind_levels_off(breakable: Any) -> None:
-    def job(turn: int) -> None:
-        shared = breakable.broadcast(list(range(100)))
-        kept = breakable.parallelize(range(20), 2).map(lambda x: (x % 3, shared.value[x]))
-        kept.persist(StorageLevel.DISK_ONLY if turn % 2 else StorageLevel.MEMORY_ONLY)
-        assert kept.reduceByKey(add, 2).count() == 3
-        if turn % 3 == 0:
-            kept.unpersist()
-        # Of a broadcast only the user knows that nobody needs it any more.
-        shared.destroy()
-
-    def settled() -> dict[str, int]:
-        gc.collect()
-        assert await_files(breakable, "", 0) == []
-        return held_by_driver(breakable)
-
-    for turn in range(100):
-        job(turn)
-    first = settled()
-    for turn in range(200):
-        job(turn)
-    second = settled()
-    assert all(second[what] <= first[what] + 4 for what in first), (first, second)
-
-
 @pytest.mark.parametrize("how", DAMAGES)
 def test_damaged_results(
     breakable: Any, log: RunLog, how: str, monkeypatch: pytest.MonkeyPatch

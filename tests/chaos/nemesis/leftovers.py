@@ -30,7 +30,8 @@ class Leftovers:
 
     def watch(self) -> None:
         """Notes the processes that run now; they may lose their parent later."""
-        self._processes |= set(descendants(os.getpid())) - self._before
+        found = set(descendants(os.getpid())) - self._before
+        self._processes |= {(pid, started) for pid, started in found if started}
 
     def found(self, patience_s: float = _PATIENCE_S) -> list[str]:
         """What is still there after some patience, in words."""

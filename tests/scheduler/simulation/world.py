@@ -10,21 +10,23 @@ import random
 from collections import Counter
 
 from minispark.ids import ExecutorId, JobId, NodeId, RddId, ShuffleId
-from minispark.plan.spec import BlockUpdate, JobSpec, ShufflePoint, StageSpec
+from minispark.plan.spec import BlockUpdate
 from minispark.scheduler import commands as cmd
 from minispark.scheduler import events as ev
 from minispark.scheduler.dag import DAGScheduler, SchedulerConfig
 from minispark.scheduler.model import ExecutorInfo, MapStatus
+from tests.scheduler.simulation.checks import Checks
 from tests.scheduler.simulation.cluster import Box, Cluster, Missing, Out
 from tests.scheduler.simulation.plans import BARRIER_SLOTS, Plans, Value, shuffles_of
 
 JOBS_PER_WORLD = 25
 
 
-class World:
+class World(Checks):
     """One cluster, one driver, one seed."""
 
     def __init__(self, seed: int) -> None:
+        super().__init__()
         self.rng = rng = random.Random(seed)
         self.cores = rng.choice([1, 1, 2])
         self.plans = Plans(rng, seed, self.cores)
@@ -46,21 +48,12 @@ class World:
         self.scheduler = DAGScheduler(self.config)
         self.timer: float | None = None
         self.late: list[ev.Event] = []
-        self.launches: dict[int, cmd.LaunchTask] = {}
-        self.results: dict[JobId, dict[int, Value]] = {}
-        self.ended: dict[JobId, str] = {}
-        self.asked_to_end: set[JobId] = set()
-        self.values: dict[int, Value] = {}
-        self.answers: dict[int, int] = {}
-        self.errors: dict[object, int] = {}
-        #: How often what each map partition adds to accumulators was counted.
-        self.counted: Counter[tuple[ShuffleId, int]] = Counter()
+        #: Errors of one task that count, as long as its stage lives.
+        self.raised: Counter[tuple[int, int]] = Counter()
         self.blocks_heard_of: set[tuple[RddId, int]] = set()
         self.to_kill: list[ExecutorId] = []
         self.files_written: set[tuple[ShuffleId, int, int]] = set()
         self.is_stopped = False
-        #: What happened how often, by kind: a run that never met a fault shows nothing.
-        self.seen: Counter[str] = Counter()
         for _ in range(rng.randint(BARRIER_SLOTS, 5)):
             self.add_executor()
 
@@ -84,8 +77,10 @@ class World:
     def send(self, event: ev.Event) -> None:
         """Tells the scheduler, obeys it, checks its state."""
         self.seen[type(event).__name__] += 1
-        for command in self.scheduler.handle(event, self.now):
+        commands = self.scheduler.handle(event, self.now)
+        for command in commands:
             self.obey(command)
+        self.check_barriers(commands)
         self.scheduler.validate()
         if isinstance(event, ev.BlocksUpdated):
             self.blocks_heard_of |= {update.block for update in event.updates}
@@ -129,16 +124,15 @@ class World:
 
     def launch(self, command: cmd.LaunchTask) -> None:
         """An executor gets a task, and the locations of its inputs."""
-        job = self.plans.jobs[command.job_id]
         assert command.job_id not in self.ended, "a task of an ended job"
-        spec = job.final
+        spec = self.spec_of(command)
         if command.shuffle_id is not None:
-            spec = next(s for s in job.stages if s.shuffle_id == command.shuffle_id)
             name = (command.shuffle_id, command.partition, command.attempt)
             assert name not in self.files_written, "two attempts write one file"
             self.files_written.add(name)
         box = self.boxes[command.executor_id]
-        assert len(box.tasks) <= self.cores + sum(o.is_cancelled for o in box.tasks), "too many"
+        room = self.cores + self.config.max_prefetch + sum(o.is_cancelled for o in box.tasks)
+        assert len(box.tasks) < room, "an executor has too many tasks"
         assert self.needed_now(spec) <= set(command.reads), "a task was launched too early"
         for shuffle in command.reads:
             box.inputs[shuffle] = self.scheduler.map_outputs.locations(shuffle)
@@ -152,70 +146,6 @@ class World:
         holders = {key: self.scheduler.blocks.holders(key) for key in keys}
         ready_s = self.now + is_slow * self.rng.uniform(0.3, 3.0)
         box.tasks.append(Out(command, spec, ready_s, holders))
-
-    def needed_now(self, spec: StageSpec) -> set[ShuffleId]:
-        """What a task reads if every cached block the scheduler knows is there."""
-        needed = set()
-        stack = list(spec.reads)
-        while stack:
-            point = stack.pop()
-            if isinstance(point, ShufflePoint):
-                needed.add(point.shuffle_id)
-            elif not self.scheduler.blocks.is_complete(point.rdd_id, point.num_partitions):
-                stack.extend(spec.behind[point.rdd_id])
-        return needed
-
-    # -- checks -----------------------------------------------------------------
-
-    def accept(self, command: cmd.AcceptResult) -> None:
-        """Each partition of a job counts once, and each map partition's updates."""
-        task_id, job_id, index = command.task_id, command.job_id, command.index
-        self.answers[task_id] = self.answers.get(task_id, 0) + 1
-        if index is not None:
-            assert job_id not in self.ended, "a result for an ended job"
-            assert index not in self.results[job_id], "a result was accepted twice"
-            self.results[job_id][index] = self.values[task_id]
-            return
-        launch = self.launches[task_id]
-        assert launch.shuffle_id is not None
-        key = (launch.shuffle_id, launch.partition)
-        self.counted[key] += not command.is_repeat
-        self.seen["repeated map results"] += command.is_repeat
-        assert self.counted[key] == 1, "accumulators of a map partition count not once"
-
-    def end(self, job_id: JobId, how: str) -> None:
-        """A job ends once."""
-        assert job_id not in self.ended, "a job ended twice"
-        self.ended[job_id] = how
-        self.seen[f"jobs {how}"] += 1
-
-    def check(self, job: JobSpec) -> None:
-        """Every answer is what an undisturbed run gives; one run of what is random."""
-        got = self.results[job.job_id]
-        assert set(got) == set(range(len(job.partitions))), "results are missing"
-        drawn: dict[object, int] = {}
-        for index, partition in enumerate(job.partitions):
-            truth = self.plans.truth_of(job.final, partition)
-            assert got[index].digest == truth.digest, "a wrong answer"
-            for shuffle, map_id, run in got[index].drawn:
-                assert drawn.setdefault((shuffle, map_id), run) == run, "two runs are mixed"
-        self.seen["random answers"] += bool(drawn)
-
-    def check_failure(self, job_id: JobId, failure: cmd.Failure) -> None:
-        """A job fails only for what may fail it."""
-        if failure.kind == "cancelled":
-            assert job_id in self.asked_to_end, "cancelled, but nobody asked"
-        elif failure.kind == "stopped":
-            assert self.is_stopped, "stopped, but nobody asked"
-        elif failure.kind == "barrier":
-            assert len(self.boxes) * self.cores < BARRIER_SLOTS, "there was room"
-        elif failure.kind in ("task", "executors") and self.boxes:
-            worst = max(self.errors.values(), default=0)
-            assert worst >= self.config.max_task_failures, f"failed too early: {failure}"
-        elif failure.kind == "fetch":  # so many losses in a row do not happen here
-            assert "indeterminate" in failure.message, failure
-        else:
-            assert failure.kind == "executors", failure
 
     # -- time -------------------------------------------------------------------
 
@@ -256,8 +186,10 @@ class World:
             self.send(ev.TaskKilled(task_id))
             return
         if self.faulty and rng.random() < self.error_rate:
-            self.count_error(out)
-            self.send(ev.TaskFailed(task_id, "boom", counts=rng.random() < 0.9))
+            self.fail(out)
+            return
+        if self.faulty and rng.random() < 0.01:
+            self.send(ev.TaskKilled(task_id))  # by somebody else than us: it runs again
             return
         try:
             value, updates = self.cluster.compute(out, box)
@@ -268,6 +200,18 @@ class World:
             self.send(ev.BlocksUpdated(name, tuple(updates), task_id))
         self.send(self.success(out, name, box, value))
         assert self.answers.get(task_id, 0) <= 1, "a success was answered twice"
+
+    def fail(self, out: Out) -> None:
+        """A task raises; the fourth time of one that counts is the last."""
+        launch = out.launch
+        counts = self.rng.random() < 0.9
+        self.count_error(out)
+        self.send(ev.TaskFailed(launch.task_id, "boom", counts=counts))
+        if counts and not out.is_cancelled:
+            key = (launch.stage_id, launch.partition)
+            self.raised[key] += 1
+            limit = self.config.max_task_failures
+            assert self.raised[key] <= limit, "a task that failed so often runs again"
 
     def count_error(self, out: Out) -> None:
         """Notes what may count against a task."""

@@ -169,3 +169,15 @@ OTHERS = list(_of_the_public_classes())
 @pytest.mark.parametrize(("name", "member"), OTHERS, ids=[name for name, _ in OTHERS])
 def test_public_classes_have_examples(name: str, member: Any) -> None:
     assert doctest.DocTestParser().get_examples(inspect.getdoc(member) or ""), "no example"
+
+
+def test_every_promise_has_its_test() -> None:
+    """`reliability.md` has a row per promise, and the tests that it names are there."""
+    text = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \|.*\|(.*)\|$", text, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 32))
+    for number, shown_by in rows:
+        assert re.search(r"`tests/[^`]*\.py`", shown_by), f"promise {number} names no test"
+    named = set(re.findall(r"`(tests/[^`]*)`", text))
+    assert len(named) > 30
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []

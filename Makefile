@@ -22,10 +22,10 @@ SCALE ?= 1
 BENCH_ARGS ?=
 comma := ,
 
-.PHONY: help demo test lint format types verifytypes docs layers unit parity chaos simulate bench clean
+.PHONY: help demo test lint format types verifytypes docs layers unit parity chaos simulate bench bench-scale clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 $(SETUP): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "minispark needs Python 3.10 or newer; none found" >&2; exit 1; }
@@ -98,6 +98,9 @@ simulate: $(DEV) ## The scheduler alone among random faults; JOBS=100000 SEED=0
 
 bench: $(BENCH) ## Benchmarks; PEERS=pyspark,dask,ideal,pysparkling compares; SCALE=0.1 is quick
 	@$(BIN)/python -m benchmarks run --engines minispark$(if $(PEERS),$(comma)$(PEERS)) --scale $(SCALE) $(BENCH_ARGS)
+
+bench-scale: $(BENCH) ## Whether cost grows in proportion to data, partitions, lineage
+	@$(BIN)/python -m benchmarks scale $(BENCH_ARGS)
 
 clean: ## Remove what the targets above made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,6 +2,8 @@
 
 python -m benchmarks run [--engines minispark,pyspark,ideal] [--scale 0.1] [WORKLOAD ...]
 python -m benchmarks report [--markdown docs/benchmarks.md] [RESULT.json ...]
+python -m benchmarks scale [--master local[2]] [--scale 0.1]
+python -m benchmarks profile WORKLOAD [--scale 0.1]
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import data, peers, report, runner, startup
+from benchmarks import data, peers, profiling, report, runner, scaling, startup
 from benchmarks.engines import ROOT
 from benchmarks.machine import describe_machine
 from benchmarks.session import Session
@@ -64,6 +66,25 @@ def run(args: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
+def scale(args: argparse.Namespace) -> int:
+    """Whether cost grows in proportion."""
+    from minispark import SparkContext
+
+    with SparkContext(args.master, "scaling") as sc:
+        found = scaling.measure(sc, args.scale, args.rounds, say)
+    print(scaling.markdown(found), end="")
+    return 0
+
+
+def profile(args: argparse.Namespace) -> int:
+    """Where the time of workloads goes."""
+    directory = data.prepare(BUILD / "data", args.scale)
+    for name in args.workloads:
+        print(f"{name}, scale {args.scale:g}, one process")
+        print(profiling.profile(WORKLOADS[name], directory, args.scale))
+    return 0
+
+
 def show(args: argparse.Namespace) -> int:
     """Tables of results kept before."""
     files = args.results or sorted((BUILD / "results").glob("*.json"))
@@ -91,6 +112,15 @@ def main() -> int:
     shown.add_argument("results", nargs="*", type=Path, help="default: all under build/")
     shown.add_argument("--markdown", type=Path, help="also write a page")
     shown.set_defaults(do=show)
+    scaled = commands.add_parser("scale", help="measure how cost grows")
+    scaled.add_argument("--master", default="local[2]")
+    scaled.add_argument("--scale", type=float, default=0.1, help="of the smallest data")
+    scaled.add_argument("--rounds", type=int, default=3)
+    scaled.set_defaults(do=scale)
+    profiled = commands.add_parser("profile", help="see where the time goes")
+    profiled.add_argument("workloads", nargs="+", choices=WORKLOADS, metavar="WORKLOAD")
+    profiled.add_argument("--scale", type=float, default=0.1)
+    profiled.set_defaults(do=profile)
     args = parser.parse_args()
     result: int = args.do(args)
     return result

@@ -44,7 +44,9 @@ def broadcast(pair: Pair, data: Path, scale: float) -> Any:
     """A file that both map."""
     path = pair.scratch / "table.npy"
     np.save(path, table(times(13_107_200, scale)))
-    return sum(pair.run(_pick, (0, 1), both(times(1_000, scale)), both(path)))
+    answer = sum(pair.run(_pick, (0, 1), both(times(1_000, scale)), both(path)))
+    path.unlink()
+    return answer
 
 
 def _lengths(me: int, path: Path) -> int:
@@ -59,7 +61,9 @@ def broadcast_dict(pair: Pair, data: Path, scale: float) -> Any:
     path = pair.scratch / "names"
     with path.open("wb") as file:
         pickle.dump(names, file, 5)
-    return sum(pair.run(_lengths, (0, 1), both(path)))
+    answer = sum(pair.run(_lengths, (0, 1), both(path)))
+    path.unlink()
+    return answer
 
 
 PROGRAMS = {

@@ -1,0 +1,25 @@
+"""Where the time of a workload goes: everything in one process, under the profiler."""
+
+from __future__ import annotations
+
+import cProfile
+import io
+import pstats
+from pathlib import Path
+
+from benchmarks.model import Workload
+
+
+def profile(workload: Workload, data: Path, scale: float, lines: int = 25) -> str:
+    """The functions that take most of the time on master `local`, tasks included."""
+    from minispark import SparkContext
+
+    profiler = cProfile.Profile()
+    with SparkContext("local", "profile") as sc:
+        workload.function(sc, data, scale)
+        profiler.enable()
+        workload.function(sc, data, scale)
+        profiler.disable()
+    out = io.StringIO()
+    pstats.Stats(profiler, stream=out).strip_dirs().sort_stats("tottime").print_stats(lines)
+    return out.getvalue()

@@ -81,6 +81,8 @@ class Executor:
         self.broadcasts: Broadcasts = Broadcasts(reader, conf.value("spark.executor.memory") // 2)
         self.user_files: UserFiles = UserFiles(self.files, node.node_id, reader)
         self._whole_process = whole_process
+        #: Without the driver, so that second copies make sense.
+        self.may_be_lost = whole_process
         #: Asks the driver on behalf of a barrier task; see `BarrierTaskContext`.
         self.ask: Callable[[TaskId, str, str], tuple[bool, Any]] = _answer_alone
         #: Has the driver find a block in another executor's heap; see `BlockCopies.bring`.

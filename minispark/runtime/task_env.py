@@ -141,7 +141,7 @@ class TaskRun:
                 "CHECKPOINT_BLOCK_LOST",
             )
         records = executor.blocks.put(block, compute(), level)
-        if level.replication > 1:
+        if level.replication > 1 and executor.may_be_lost:
             executor.copies.replicate(block, level)
         return records
 

@@ -14,6 +14,10 @@ from minispark.scheduler.lifecycle import Lifecycle
 from minispark.scheduler.stage import Running, Stage
 from minispark.scheduler.state import SchedulerState
 
+#: Work that waits for the holders of cached blocks, per holder, from which on
+#: idle executors take part.
+_WORTH_MOVING_S = 0.5
+
 
 class Dispatcher:
     """Assigns tasks to executors."""
@@ -105,8 +109,12 @@ class Dispatcher:
         # Shuffle input is fetched from files anyway: preferred, not waited for.
         wait = state.config.locality_wait_s if stage.spec.blocks else 0.0
         mean = tasks.mean_s
-        if mean is not None and mean * len(tasks.pending) > wait * tasks.num_places:
-            wait = 0.0  # the preferred ones will not be free in time
+        if mean is not None:
+            # A block can be brought from its holder: not for a moment's work, nor
+            # where the holder is nearly done, but sooner than the wait is over.
+            worth = min(wait, max(_WORTH_MOVING_S, 2 * mean))
+            if mean * len(tasks.pending) > worth * tasks.num_places:
+                wait = 0.0  # the preferred ones will not be free in time
         if now < tasks.local_since_s + wait:
             if tasks.wake_s <= now:
                 tasks.wake_s = tasks.local_since_s + wait

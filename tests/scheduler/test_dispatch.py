@@ -109,6 +109,21 @@ def test_no_waiting_where_the_holder_would_take_long() -> None:
     assert {t.executor_id for t in backend.running} == {"e0", "e1"}
 
 
+@pytest.mark.parametrize(
+    ("num", "task_s", "is_shared"),
+    [(8, 0.3, True), (5, 0.05, False), (3, 2.0, False), (4, 2.0, True), (30, 0.05, True)],
+)
+def test_idle_executors_take_part_when_work_piles_up(
+    num: int, task_s: float, is_shared: bool
+) -> None:
+    """The wait is three seconds; what is left after the first task decides."""
+    backend = FakeBackend(SchedulerConfig(locality_wait_s=3.0, prefetch_below_s=0.0), executors=2)
+    backend.submit(cached_on(backend, *["e0"] * num))
+    backend.clock.advance(task_s)
+    backend.succeed(backend.running[0])
+    assert ({t.executor_id for t in backend.running} == {"e0", "e1"}) == is_shared
+
+
 def test_no_waiting_for_the_dead() -> None:
     backend = FakeBackend(executors=2)
     job = cached_on(backend, "e0", "e0", "e0")

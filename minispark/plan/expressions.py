@@ -47,13 +47,10 @@ _IRRELEVANT_FLAGS = inspect.CO_NESTED | 0x1FF0000
 _REFUSED = (ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await, ast.Lambda)
 
 
-class Expression(NamedTuple):
-    """The source of a function that is one expression, to be parsed again."""
-
-    #: The function's text, below one line that makes it parse.
-    text: str
-    #: What to add to the line numbers of `text`.
-    offset: int
+#: The source of a function that is one expression, to be parsed again: its text,
+#: below one line that makes it parse, and what to add to line numbers. A plain
+#: tuple, since every task unpickles it.
+Expression = tuple[str, int]
 
 
 class Parsed(NamedTuple):
@@ -79,9 +76,10 @@ def expression_of(function: Any) -> Expression | None:
 
 def parse(expression: Expression) -> Parsed:
     """The syntax tree, with the positions it has in the user's file."""
-    node = _function_node(ast.parse(expression.text))
+    text, offset = expression
+    node = _function_node(ast.parse(text))
     assert node is not None
-    ast.increment_lineno(node, expression.offset)
+    ast.increment_lineno(node, offset)
     parameters = tuple(a.arg for a in (*node.args.posonlyargs, *node.args.args))
     body = node.body if isinstance(node, ast.Lambda) else _returned(node)
     assert body is not None
@@ -108,7 +106,7 @@ def _find(code: CodeType, filename: str) -> Expression | None:
     try:
         for text in _candidates(code, lines):
             if len(text) <= _MAX_TEXT and _is_source_of(text, code):
-                return Expression(text, code.co_firstlineno - 2)
+                return text, code.co_firstlineno - 2
     except (SyntaxError, ValueError, RecursionError, tokenize.TokenError):
         return None  # a file that has changed may hold anything
     return None

@@ -53,8 +53,15 @@ def _reducing(merged: str) -> Ending:
     )
 
 
+def _choosing(sign: str) -> Ending:
+    """`min` or `max`: of equal records the first stays."""
+    chosen = (f"elif x {sign} total:", " total = x")
+    return _REDUCE._replace(each=("if total is nothing:", " total = x", *chosen))
+
+
 _REDUCE = _reducing("merge(total, x)")
 _ADD_UP = _reducing("total + x")
+_LEAST, _MOST = _choosing("<"), _choosing(">")
 _NOTHING = object()
 
 
@@ -119,12 +126,19 @@ class Loop(Drainable):
 
     def reduced(self, f: Callable[[Any, Any], Any]) -> list[Any]:
         """See `Drainable`."""
-        total = self.ended(_ADD_UP if is_plus(f) else _REDUCE, f, _NOTHING)
+        total = self.ended(_reduction(f), f, _NOTHING)
         return [] if total is _NOTHING else [total]
 
     def tallied(self) -> dict[Any, int]:
         """See `Drainable`."""
         return cast("dict[Any, int]", self.ended(_TALLY, {}, count_elements, type, list))
+
+
+def _reduction(f: Callable[[Any, Any], Any]) -> Ending:
+    """The ending that does what `f` does."""
+    if f is min or f is max:
+        return _LEAST if f is min else _MOST
+    return _ADD_UP if is_plus(f) else _REDUCE
 
 
 def loop_over(records: Iterator[Any]) -> Loop:

@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import CodeType, FunctionType
@@ -108,7 +107,7 @@ def inlined_names(code: CodeType) -> dict[int, str] | None:
 # -- binding -----------------------------------------------------------------------
 
 
-def _is_watched() -> bool:
+def is_watched() -> bool:
     """Whether somebody counts calls or lines: then calls and lines there must be."""
     if sys.gettrace() is not None or sys.getprofile() is not None:
         return True
@@ -120,13 +119,14 @@ def _chosen(
     functions: Sequence[Any], expressions: Sequence[Expression | None]
 ) -> tuple[list[bool], dict[str, Any], str]:
     """Which functions are put in, the globals they have and the file they are from."""
-    places: Counter[tuple[str, int]] = Counter()
+    places: dict[tuple[str, int], int] = {}
     for f, expression in zip(functions, expressions):
         if expression is not None:
-            places[f.__code__.co_filename, id(f.__globals__)] += 1
-    if not places or _is_watched():
+            at = f.__code__.co_filename, id(f.__globals__)
+            places[at] = places.get(at, 0) + 1
+    if not places or is_watched():
         return [False] * len(functions), {}, LOOP_FILE
-    (filename, place), _ = places.most_common(1)[0]
+    filename, place = max(places, key=places.__getitem__)
     chosen = [
         expression is not None
         and f.__code__.co_filename == filename

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
+from minispark.kernels.elements import keep_first
 from minispark.kernels.recognise import is_identity, is_plus
 from minispark.plan.nodes import Aggregator
 from minispark.storage.serializer import short_repr
@@ -102,6 +103,18 @@ def _merging_loop(merge: Callable[[Any, Any], Any]) -> PairLoop:
         except (TypeError, ValueError) as error:
             reraise_for(record, error)
 
+    def first(table: dict[Any, Any], records: Iterable[Any]) -> None:
+        record = NOTHING
+        try:
+            for record in records:
+                k, v = record
+                if k not in table:
+                    table[k] = v
+        except (TypeError, ValueError) as error:
+            reraise_for(record, error)
+
+    if merge is keep_first:
+        return first
     return plus if is_plus(merge) else general
 
 

@@ -95,7 +95,8 @@ def stratified_sampler(
     return _Stratified(new_seed(seed), with_replacement, dict(fractions))
 
 
-def _generator(seed: int, index: int) -> random.Random:
+def generator_for(seed: int, index: int) -> random.Random:
+    """The numbers for the elements of one partition."""
     generator = random.Random(seed ^ index)
     for _ in range(10):
         generator.randint(0, 1)
@@ -126,7 +127,7 @@ class _Uniform:
     upper: float
 
     def __call__(self, index: int, elements: Iterable[T]) -> Iterator[T]:
-        draw = _generator(self.seed, index).random
+        draw = generator_for(self.seed, index).random
         lower, upper = self.lower, self.upper
         return (x for x in elements if lower <= draw() < upper)
 
@@ -137,7 +138,7 @@ class _Poisson:
     mean: float
 
     def __call__(self, index: int, elements: Iterable[T]) -> Iterator[T]:
-        generator = _generator(self.seed, index)
+        generator = generator_for(self.seed, index)
         for x in elements:
             for _ in range(_poisson(generator, self.mean)):
                 yield x
@@ -152,7 +153,7 @@ class _Stratified:
     def __call__(
         self, index: int, elements: Iterable[tuple[Hashable, T]]
     ) -> Iterator[tuple[Hashable, T]]:
-        generator = _generator(self.seed, index)
+        generator = generator_for(self.seed, index)
         fractions = self.fractions
         for key, value in elements:
             if self.with_replacement:

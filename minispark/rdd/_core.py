@@ -7,6 +7,7 @@ operations mean; those are the classes above it in the chain.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
 
 from minispark.closures import dumps_closure
@@ -81,16 +82,21 @@ class _Core(Generic[T_co]):
         partitioner: Partitioner,
         aggregator: Aggregator | None = None,
         map_side_combine: bool = False,
+        writes_by: Callable[[Any], int] | None = None,
     ) -> Exchange:
-        """A shuffle of this RDD's pairs; captures the functions as of now."""
+        """A shuffle of this RDD's pairs; captures the functions as of now.
+
+        `writes_by` places keys as the partitioner does, but knows a faster way.
+        """
         capture(self._node)
+        place = writes_by or partitioner.partitionFunc
         return Exchange(
             self.ctx._new_shuffle_id(),
             self._node,
             partitioner,
             aggregator,
             map_side_combine,
-            dumps_closure((partitioner.partitionFunc, aggregator), self.ctx._call_site()),
+            dumps_closure((place, aggregator), self.ctx._call_site()),
         )
 
     def _shuffle(self, exchange: Exchange, ordering: Ordering | None = None) -> RDD[Any]:

@@ -12,10 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
 from minispark._typing import K, S, T_co, U, V
-from minispark.kernels import aggregate, elements
+from minispark.kernels import aggregate, elements, sortsample
 from minispark.kernels.hashing import portable_hash
 from minispark.kernels.ordering import (
     SORT_SAMPLE_SEED,
+    RangeCut,
     RangePlacement,
     range_bounds,
     sort_sample_fraction,
@@ -268,8 +269,9 @@ class _PairOps(_WideOps[T_co]):
     ) -> RDD[tuple[Any, Any]]:
         """The pairs in order of their keys; stable.
 
-        Wide. Runs two jobs at once, which count and sample the keys to find where
-        the partitions begin; with one partition, none.
+        Wide. Runs a job at once, which counts and samples the keys to find where
+        the partitions begin; two if the records are in few of many partitions, none
+        for one partition.
 
         Examples
         --------
@@ -285,15 +287,28 @@ class _PairOps(_WideOps[T_co]):
         ordering = Ordering(bool(ascending), key)
         if n == 1:
             return self._sorted_in_one(ordering)
-        size = sum(self.ctx._run_partitions(self._handle(), aggregate.count_records))
-        if not size:
+        samples = self._sort_sample(n)
+        if samples is None:
             return self._handle()
-        fraction = sort_sample_fraction(n, size)
-        bounds = range_bounds(
-            self.sample(False, fraction, SORT_SAMPLE_SEED).keys().collect(), n, key
+        placement = RangePlacement(range_bounds(samples, n, key), n, ordering.ascending, key)
+        exchange = self._exchange(Partitioner(n, placement), writes_by=RangeCut(placement))
+        return self._shuffle(exchange, ordering)
+
+    def _sort_sample(self: _PairOps[tuple[K, V]], numPartitions: int) -> list[K] | None:
+        """The keys that PySpark would sample for the bounds; None without records."""
+        inputs = max(1, self.getNumPartitions())
+        parts = self.ctx._run_partitions(
+            self._handle(), partial(sortsample.count_and_sample, numPartitions, inputs)
         )
-        placement = RangePlacement(bounds, n, ordering.ascending, key)
-        return self._shuffle(self._exchange(Partitioner(n, placement)), ordering)
+        size = sum(part.size for part in parts)
+        if not size:
+            return None
+        samples: list[K] | None = sortsample.joined_sample(numPartitions, parts)
+        if samples is not None:
+            return samples
+        # Most records are in few partitions, which kept too few for all.
+        fraction = sort_sample_fraction(numPartitions, size)
+        return self.sample(False, fraction, SORT_SAMPLE_SEED).keys().collect()
 
     def _sorted_in_one(self, ordering: Ordering) -> RDD[Any]:
         """All pairs sorted in one partition, by a shuffle so that it may spill."""

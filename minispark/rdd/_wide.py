@@ -76,7 +76,7 @@ class _WideOps(_SampleOps[T_co]):
     ) -> RDD[T]:
         """The records in order of a key; stable.
 
-        Wide. Runs jobs at once, as `sortByKey` does, to find the bounds.
+        Wide. Runs a job at once, as `sortByKey` does, to find the bounds.
 
         Examples
         --------

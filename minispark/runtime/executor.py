@@ -21,6 +21,7 @@ from minispark.plan.pipeline import evaluate
 from minispark.plan.spec import BlockKey
 from minispark.runtime.block_copies import BlockCopies
 from minispark.runtime.boot import NodeInfo
+from minispark.runtime.collector import rare_full_collections
 from minispark.runtime.current import set_current_task
 from minispark.runtime.failures import TaskKilled, describe
 from minispark.runtime.files import UserFiles
@@ -134,7 +135,8 @@ class Executor:
         set_current_task(task, self._whole_process)
         try:
             self.user_files.prepare()
-            report = self._compute(task, spec, code)
+            with rare_full_collections():
+                report = self._compute(task, spec, code)
         except TaskKilled:
             report = TaskReport(spec.task_id, "killed")
         except KeyboardInterrupt as error:

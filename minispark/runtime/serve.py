@@ -28,6 +28,7 @@ from minispark.ids import NodeId, TaskId
 from minispark.kernels.hashing import HASH_PROBE, portable_hash
 from minispark.plan.spec import BlockKey
 from minispark.runtime.boot import DRIVER_NODE, ExecutorBoot
+from minispark.runtime.collector import TASK_THRESHOLDS
 from minispark.runtime.executor import Executor
 from minispark.runtime.failures import TaskKilled
 from minispark.runtime.messages import TaskReport, TaskSpec, receive, send
@@ -193,7 +194,7 @@ class _Session:
         sys.stderr = _TaskStream(self, "stderr")
         # Tasks build millions of tuples: the collector's default pace costs a
         # quarter of the time, and what is here by now is never garbage.
-        gc.set_threshold(50_000, 20, 50)
+        gc.set_threshold(*TASK_THRESHOLDS)
         gc.freeze()
         threading.Thread(target=self._obey, name="minispark-svc", daemon=True).start()
         try:

@@ -6,7 +6,6 @@ in the order they came, as with `sorted(reverse=True)`.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from operator import itemgetter
@@ -14,6 +13,7 @@ from typing import Any
 
 from minispark.plan.nodes import Ordering
 from minispark.shuffle.gauge import Gauge
+from minispark.shuffle.runs import merge_runs
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager, Reservation
 from minispark.storage.serializer import dump_records
@@ -106,8 +106,8 @@ class ExternalSorter:
             self.close()
 
     def _merge(self, spill: SpillFile, runs: list[SpillRange]) -> Iterator[Any]:
-        streams = [chain.from_iterable(spill.frames(where)) for where in runs]
-        return heapq.merge(*streams, key=self._key, reverse=self._reverse)
+        streams = [spill.frames(where) for where in runs]
+        return chain.from_iterable(merge_runs(streams, self._key, self._reverse))
 
 
 def _pair_key(keyfunc: Callable[[Any], Any] | None) -> Callable[[Any], Any]:

@@ -14,13 +14,13 @@ be split because it is one key may be moved to disk by the subclass (`shrink`).
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Iterator
 from itertools import chain, count, islice
 from operator import itemgetter
 from typing import Any
 
 from minispark.shuffle.gauge import Gauge
+from minispark.shuffle.runs import merge_runs
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager, Reservation
 from minispark.storage.serializer import dump_records
@@ -167,11 +167,12 @@ class SpillableTable:
             ordered: list[SpillRange] = []
             for runs in self._runs:
                 ordered += self._merge_bucket(runs, 1)
-            streams = [chain.from_iterable(spill.frames(where)) for where in ordered]
-            for sequence, key, value in heapq.merge(*streams, key=_sequence_of):
-                if self._moved and sequence in self._moved:
-                    value = self._moved.pop(sequence)
-                yield key, value
+            streams = [spill.frames(where) for where in ordered]
+            for entries in merge_runs(streams, _sequence_of):
+                for sequence, key, value in entries:
+                    if self._moved and sequence in self._moved:
+                        value = self._moved.pop(sequence)
+                    yield key, value
         finally:
             self.close()
 

@@ -15,6 +15,8 @@ from itertools import islice
 from typing import Any, NamedTuple, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
+from minispark.kernels.hashing import portable_hash, portable_hashes
+from minispark.kernels.ordering import RangeCut, RangePlacement
 from minispark.plan.nodes import Aggregator
 from minispark.shuffle.feed import Feed
 from minispark.shuffle.format import BlockLayout, encode_size, map_output_name
@@ -159,9 +161,13 @@ class _MapOutput:
 
 def place(keys: Iterable[Any], partition: Partition, num_reducers: int) -> list[int]:
     """The reduce partition of each key."""
-    if num_reducers == 1:
-        # The function is still called: it may refuse a key.
-        return [partition(k) % 1 for k in keys]
+    if isinstance(partition, RangeCut):
+        partition = partition.placement
+    if isinstance(partition, RangePlacement) and partition.num_partitions == num_reducers:
+        return partition.many(keys)
+    if partition is portable_hash:
+        return [h % num_reducers for h in portable_hashes(keys)]
+    # Also for one partition: the function may refuse a key.
     return [partition(k) % num_reducers for k in keys]
 
 
@@ -258,16 +264,13 @@ def _write_plain(
     iterator = iter(records)
     while batch := list(islice(iterator, size)):
         try:
-            placed = place([k for k, _ in batch], partition, num_reducers)
-            for p, (k, v) in zip(placed, batch, strict=True):
-                keys[p].append(k)
-                values[p].append(v)
+            placed = _scatter(batch, partition, keys, values)
         except (TypeError, ValueError) as error:
             for record in batch:
                 _check_pair(record, partition, error)
             _raise_place_error([k for k, _ in batch], partition, error)
         pending += len(batch)
-        for p in set(placed):
+        for p in placed:
             if len(keys[p]) >= FRAME_RECORDS:
                 pending -= len(keys[p])
                 output.add(p, keys[p], values[p])
@@ -281,6 +284,23 @@ def _write_plain(
         # Fewer at a time where records are large.
         size = max(1, min(_BATCH, 4 * size, _BATCH_BYTES // record_bytes))
     _flush_buckets(keys, values, output)
+
+
+def _scatter(
+    batch: list[Any], partition: Partition, keys: list[list[Any]], values: list[list[Any]]
+) -> Iterable[int]:
+    """Puts pairs into the buckets of their partitions; says which got some."""
+    runs = partition.cut(batch) if isinstance(partition, RangeCut) else None
+    if runs is None:
+        placed = place([k for k, _ in batch], partition, len(keys))
+        for p, (k, v) in zip(placed, batch, strict=True):
+            keys[p].append(k)
+            values[p].append(v)
+        return set(placed)
+    for p, run_keys, run_values in runs:
+        keys[p] += run_keys
+        values[p] += run_values
+    return [p for p, _, _ in runs]
 
 
 def _check_pair(record: Any, partition: Partition, error: Exception) -> None:

@@ -285,17 +285,23 @@ class CoGroup(Node):
     """`(k, (values of parent 0, values of parent 1, …))` for every key.
 
     Each source is an `Exchange`, or the parent node itself where its
-    partitioner already fits (a narrow dependency).
+    partitioner already fits (a narrow dependency). With a `join`, a kind of
+    `kernels.joins`, its records are the pairs of the join instead.
     """
 
-    __slots__ = ("sources",)
+    __slots__ = ("join", "sources")
 
     def __init__(
-        self, rdd_id: RddId, sources: tuple[Exchange | Node, ...], partitioner: Partitioner
+        self,
+        rdd_id: RddId,
+        sources: tuple[Exchange | Node, ...],
+        partitioner: Partitioner,
+        join: str | None = None,
     ) -> None:
         parents = tuple(s.parent if isinstance(s, Exchange) else s for s in sources)
         super().__init__(rdd_id, partitioner.numPartitions, parents, partitioner)
         self.sources: tuple[Exchange | Node, ...] = sources
+        self.join = join
 
     @property
     def narrow_parents(self) -> tuple[Node, ...]:

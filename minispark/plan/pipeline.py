@@ -122,6 +122,8 @@ class CoGroupOp(Op):
     """Groups of all sources by key; an int is a narrow child's index."""
 
     sources: tuple[ShuffleSource | int, ...]
+    #: What the groups become, see `plan.nodes.CoGroup`.
+    join: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +167,9 @@ class TaskEnv(Protocol):
         """The merged (combined, sorted) records of a reduce partition."""
 
     def cogroup(
-        self, sources: list[ShuffleSource | Iterator[Any]], partition: int
-    ) -> Iterator[tuple[Any, tuple[Iterable[Any], ...]]]:
-        """Each key with its values per source: shuffles and narrow iterators."""
+        self, sources: list[ShuffleSource | Iterator[Any]], partition: int, join: str | None
+    ) -> Iterator[tuple[Any, Any]]:
+        """Each key with its values per source, or the pairs of a join of the sources."""
 
     def get_or_compute(
         self,
@@ -240,6 +242,7 @@ def _evaluate(ops: tuple[Op, ...], index: int, partition: int, env: TaskEnv) -> 
                 for s in op.sources
             ],
             partition,
+            op.join,
         )
     if isinstance(op, AlignedOp):
         return chain.from_iterable(_evaluate(ops, c, partition, env) for c in op.children)

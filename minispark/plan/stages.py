@@ -192,7 +192,8 @@ class _Builder:
                         if isinstance(s, Exchange)
                         else at[s.id]
                         for s in node.sources
-                    )
+                    ),
+                    node.join,
                 )
             )
         if isinstance(node, Union):

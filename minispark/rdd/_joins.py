@@ -30,20 +30,24 @@ class _JoinOps(_PairOps[T_co]):
     __slots__ = ()
 
     def _cogroup(
-        self, others: tuple[RDD[Any], ...], numPartitions: int | None
-    ) -> RDD[tuple[Any, tuple[Any, ...]]]:
-        """Each key with its values in every RDD, as plain iterables."""
+        self,
+        others: tuple[RDD[Any], ...],
+        numPartitions: int | None,
+        join: str | None = None,
+    ) -> RDD[tuple[Any, Any]]:
+        """Each key with its values in every RDD, as plain iterables; or their join."""
         sides: tuple[_JoinOps[Any], ...] = (self, *others)
         partitioner = Partitioner(self._cogroup_partitions(others, numPartitions))
         if _aligned_elsewhere(sides, partitioner):
-            return self._cogroup_by_union(others, partitioner)
+            groups = self._cogroup_by_union(others, partitioner)
+            return groups if join is None else groups.flatMapValues(joins.OF_GROUPS[join])
         for side in sides:
             capture(side._node)
         sources = tuple(
             side._node if side.partitioner == partitioner else side._exchange(partitioner)
             for side in sides
         )
-        return self._derive(CoGroup(self.ctx._new_rdd_id(), sources, partitioner))
+        return self._derive(CoGroup(self.ctx._new_rdd_id(), sources, partitioner, join))
 
     def _cogroup_partitions(self, others: tuple[RDD[Any], ...], numPartitions: int | None) -> int:
         """The number given, else that of the RDDs' union."""
@@ -139,7 +143,7 @@ class _JoinOps(_PairOps[T_co]):
         [('a', (1, 2)), ('a', (1, 3))]
         """
         self._check_others(other)
-        return self._cogroup((other,), numPartitions).flatMapValues(joins.inner)
+        return self._cogroup((other,), numPartitions, "inner")
 
     def leftOuterJoin(
         self: _JoinOps[tuple[K, V]], other: RDD[tuple[K, U]], numPartitions: int | None = None
@@ -155,7 +159,7 @@ class _JoinOps(_PairOps[T_co]):
         [('a', (1, 2)), ('b', (4, None))]
         """
         self._check_others(other)
-        return self._cogroup((other,), numPartitions).flatMapValues(joins.left_outer)
+        return self._cogroup((other,), numPartitions, "left_outer")
 
     def rightOuterJoin(
         self: _JoinOps[tuple[K, V]], other: RDD[tuple[K, U]], numPartitions: int | None = None
@@ -171,7 +175,7 @@ class _JoinOps(_PairOps[T_co]):
         [('a', (2, 1)), ('b', (None, 4))]
         """
         self._check_others(other)
-        return self._cogroup((other,), numPartitions).flatMapValues(joins.right_outer)
+        return self._cogroup((other,), numPartitions, "right_outer")
 
     def fullOuterJoin(
         self: _JoinOps[tuple[K, V]], other: RDD[tuple[K, U]], numPartitions: int | None = None
@@ -187,7 +191,7 @@ class _JoinOps(_PairOps[T_co]):
         [('a', (1, 2)), ('b', (4, None)), ('c', (None, 8))]
         """
         self._check_others(other)
-        return self._cogroup((other,), numPartitions).flatMapValues(joins.full_outer)
+        return self._cogroup((other,), numPartitions, "full_outer")
 
     def subtractByKey(
         self: _JoinOps[tuple[K, V]], other: RDD[tuple[K, Any]], numPartitions: int | None = None
@@ -203,7 +207,7 @@ class _JoinOps(_PairOps[T_co]):
         [('b', 4), ('b', 5)]
         """
         self._check_others(other)
-        return self._cogroup((other,), numPartitions).flatMapValues(joins.only_left)
+        return self._cogroup((other,), numPartitions, "only_left")
 
 
 def _aligned_elsewhere(sides: tuple[_JoinOps[Any], ...], target: Partitioner) -> bool:

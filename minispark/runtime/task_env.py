@@ -18,7 +18,7 @@ from minispark.runtime.boot import DRIVER_NODE
 from minispark.runtime.messages import DriverBlock, StageCode, TaskSpec
 from minispark.runtime.node_reader import read_verified
 from minispark.runtime.task_context import TaskContext
-from minispark.shuffle.group import CoGrouper
+from minispark.shuffle.cogroup import CoGrouper
 from minispark.shuffle.merge import merge_records
 from minispark.shuffle.reader import FetchFailedError, read_blocks
 from minispark.shuffle.replay import Replayable
@@ -100,8 +100,8 @@ class TaskRun:
         )
 
     def cogroup(
-        self, sources: list[ShuffleSource | Iterator[Any]], partition: int
-    ) -> Iterator[tuple[Any, tuple[Iterable[Any], ...]]]:
+        self, sources: list[ShuffleSource | Iterator[Any]], partition: int, join: str | None
+    ) -> Iterator[tuple[Any, Any]]:
         """See `TaskEnv`."""
         grouper = CoGrouper(
             len(sources),
@@ -113,7 +113,7 @@ class TaskRun:
             if isinstance(source, ShuffleSource):
                 source = self._records(source.shuffle_id, source.num_maps, partition)
             grouper.insert_source(index, source)
-        return grouper.items()
+        return grouper.items() if join is None else grouper.joined(join)
 
     def get_or_compute(
         self,

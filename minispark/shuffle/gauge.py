@@ -62,16 +62,25 @@ class Gauge:
         self.record_bytes += estimate_bytes(probe) / len(probe) * count
         return self._covers(int(self.record_bytes), count)
 
-    def groups_fit(self, table: dict[Any, Any], values: Sequence[Any], num_values: int) -> bool:
+    def groups_fit(
+        self,
+        table: dict[Any, Any],
+        values: Sequence[Any],
+        num_values: int,
+        other_keys: int = 0,
+    ) -> bool:
         """The same for a dict of lists, to which `num_values` came; steps are in values.
 
-        `values` is a sample of the values.
+        `values` is a sample of the values; `other_keys` are those of other dicts
+        of lists that fill the same room.
         """
         sample = values[:_SAMPLE]
         self.record_bytes += estimate_bytes(sample) / max(len(sample), 1) * num_values
         keys = list(islice(table, _SAMPLE))
         key_bytes = estimate_bytes(keys) // max(len(keys), 1) + _SLOT_BYTES + _LIST_BYTES
-        return self._covers(int(self.record_bytes) + key_bytes * len(table), num_values)
+        return self._covers(
+            int(self.record_bytes) + key_bytes * (len(table) + other_keys), num_values
+        )
 
     def table_fits(self, table: dict[Any, Any], count: int) -> bool:
         """The same for a dict of combiners, which only grew since the last call."""

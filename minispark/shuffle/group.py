@@ -7,12 +7,12 @@ they are `SpilledValues`: they look like a list but come from disk. See
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, ClassVar, overload
 
 from minispark.shuffle.gauge import Gauge
-from minispark.shuffle.pairs import NOTHING, group_lists, group_values, reraise_for
+from minispark.shuffle.pairs import group_lists, group_values
 from minispark.shuffle.table import Entry, SpillableTable
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
@@ -82,7 +82,8 @@ class SpilledValues(Sequence[Any]):
         return list, (list(self),)
 
 
-def _pieces(values: Iterable[Any]) -> Iterator[list[Any]]:
+def pieces_of(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """A group in lists that fit in a frame."""
     if type(values) is list and len(values) <= FRAME_RECORDS:
         yield values
         return
@@ -115,7 +116,7 @@ class ExternalGrouper(SpillableTable):
             return
         # Lists differ in length by far, and long ones come together: steps are
         # counted in values.
-        gauge = Gauge(self._reservation)
+        gauge = self._gauge
         iterator = iter(records)
         while probe := list(_take_values(iterator, FRAME_RECORDS)):
             # Before they become the table's, which lengthens them.
@@ -123,7 +124,7 @@ class ExternalGrouper(SpillableTable):
             self._add(self._table, probe)
             if gauge.step:
                 self._add(self._table, _take_values(iterator, gauge.step, lengths))
-            if not _pieces_fit(gauge, self._table, [v for _, v in probe], sum(lengths)):
+            if not pieces_fit(gauge, self._table, [v for _, v in probe], sum(lengths)):
                 self._spill_table()
                 gauge.reset()
 
@@ -141,17 +142,17 @@ class ExternalGrouper(SpillableTable):
             if type(values) is list and len(values) <= FRAME_RECORDS:
                 yield sequence, key, values
             else:
-                for piece in _pieces(values):
+                for piece in pieces_of(values):
                     yield sequence, key, piece
 
     def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
         return gauge.groups_fit(table, [value for _, value in probe], count)
 
     def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
-        return _pieces_fit(gauge, table, parts, count)
+        return pieces_fit(gauge, table, parts, count)
 
     def _shrink(self, table: dict[Any, Any], gauge: Gauge) -> bool:
-        return _move_large(self._file(), gauge, table.values(), [(table, key) for key in table])
+        return move_large(self._file(), gauge, table.values(), [(table, key) for key in table])
 
     def _is_moved(self, value: Any) -> bool:
         return type(value) is SpilledValues
@@ -171,7 +172,7 @@ def _take_values(
         lengths.append(taken)
 
 
-def _pieces_fit(
+def pieces_fit(
     gauge: Gauge, table: dict[Any, Any], pieces: list[list[Any]], num_values: int
 ) -> bool:
     """Asks the gauge about a table to which lists like `pieces` brought so many values."""
@@ -179,7 +180,7 @@ def _pieces_fit(
     return gauge.groups_fit(table, values, num_values)
 
 
-def _move_large(
+def move_large(
     spill: SpillFile, gauge: Gauge, groups: Iterable[Any], places: Sequence[tuple[Any, Any]]
 ) -> bool:
     """Moves lists with a large part of all values to disk; whether there was one.
@@ -197,82 +198,3 @@ def _move_large(
             moved += length
     gauge.record_bytes *= 1 - moved / total if total else 0
     return moved > 0
-
-
-class CoGrouper(SpillableTable):
-    """Key → one list of values per source.
-
-    Keys come in the order of first occurrence when source 0 was read whole,
-    then source 1 and so on: insert the sources in that order.
-    """
-
-    def __init__(
-        self, num_sources: int, *, files: NodeFiles, memory: MemoryManager, task_id: int
-    ) -> None:
-        super().__init__(files=files, memory=memory, task_id=task_id)
-        self._num_sources = num_sources
-        self._loop = self._source_loop(0)
-
-    def insert_source(self, source: int, records: Iterable[Any]) -> None:
-        """Adds the pairs of one source."""
-        self._loop = self._source_loop(source)
-        self.insert_all(records)
-
-    def items(self) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-        """Each key with its values per source. Once only."""
-        return ((key, tuple(groups)) for key, groups in super().items())
-
-    def _source_loop(self, source: int) -> Callable[[dict[Any, Any], Iterable[Any]], None]:
-        indexes = range(self._num_sources)
-
-        def loop(table: dict[Any, Any], records: Iterable[Any]) -> None:
-            record: Any = NOTHING
-            try:
-                for record in records:
-                    k, v = record
-                    if k in table:
-                        table[k][source].append(v)
-                    else:
-                        groups: list[list[Any]] = [[] for _ in indexes]
-                        groups[source].append(v)
-                        table[k] = groups
-            except (TypeError, ValueError) as error:
-                reraise_for(record, error)
-
-        return loop
-
-    def _add(self, table: dict[Any, Any], records: Iterable[Any]) -> None:
-        self._loop(table, records)
-
-    def _add_parts(self, table: dict[Any, Any], parts: Iterable[tuple[Any, Any]]) -> None:
-        for key, (source, values) in parts:
-            groups = table.get(key)
-            if groups is None:
-                groups = table[key] = [[] for _ in range(self._num_sources)]
-            groups[source] += values
-
-    def _weight(self, table: dict[Any, Any], key: Any, part: Any) -> int:
-        source, values = part
-        groups = table.get(key)
-        is_moved = groups is not None and type(groups[source]) is SpilledValues
-        return 0 if is_moved else len(values)
-
-    def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
-        for sequence, (key, groups) in zip(sequences, table.items()):
-            for source, values in enumerate(groups):
-                if values:
-                    for piece in _pieces(values):
-                        yield sequence, key, (source, piece)
-
-    def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
-        return gauge.groups_fit(table, [value for _, value in probe], count)
-
-    def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
-        return _pieces_fit(gauge, table, [values for _, values in parts], count)
-
-    def _shrink(self, table: dict[Any, Any], gauge: Gauge) -> bool:
-        places = [(groups, i) for groups in table.values() for i in range(self._num_sources)]
-        return _move_large(self._file(), gauge, [g[i] for g, i in places], places)
-
-    def _is_moved(self, value: Any) -> bool:
-        return any(type(values) is SpilledValues for values in value)

@@ -47,6 +47,8 @@ class SpillableTable:
     def __init__(self, *, files: NodeFiles, memory: MemoryManager, task_id: int) -> None:
         self._files = files
         self._reservation = Reservation(memory, task_id)
+        #: Of what is in memory, over all calls of `insert_all`.
+        self._gauge = Gauge(self._reservation)
         self._table: dict[Any, Any] = {}
         self._spill: SpillFile | None = None
         #: Per bucket, its runs in the order they were written.
@@ -94,7 +96,7 @@ class SpillableTable:
 
     def insert_all(self, records: Iterable[Any]) -> None:
         """Adds records; may be called again."""
-        gauge = Gauge(self._reservation)
+        gauge = self._gauge
         iterator = iter(records)
         while probe := list(islice(iterator, gauge.probe)):
             self._add(self._table, probe)

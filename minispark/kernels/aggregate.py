@@ -52,23 +52,6 @@ class FromZero:
         return FromZero, (self.zero, self.f)
 
 
-def combine_locally(
-    create: Callable[[Any], Any],
-    merge: Callable[[Any, Any], Any],
-    _index: int,
-    pairs: Iterator[tuple[Any, Any]],
-) -> Iterator[tuple[Any, Any]]:
-    """Pairs combined by key, keys in the order they first come.
-
-    For pairs whose keys are all in this partition already. Holds the combined
-    values of the partition in memory.
-    """
-    combined: dict[Any, Any] = {}
-    for key, value in pairs:
-        combined[key] = merge(combined[key], value) if key in combined else create(value)
-    yield from combined.items()
-
-
 # -- per partition -----------------------------------------------------------------
 
 

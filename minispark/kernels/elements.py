@@ -14,7 +14,6 @@ from threading import Thread
 from typing import IO, Any
 
 from minispark.errors import PySparkRuntimeError
-from minispark.kernels.ordering import sorted_by
 
 
 def identity(x: Any) -> Any:
@@ -81,21 +80,6 @@ def numbered_apart(
 ) -> Iterator[tuple[Any, int]]:
     """Each record with a number no other partition gives: index, index + n, …"""
     return zip(records, count(index, partitions), strict=False)
-
-
-def sort_pairs(
-    keyfunc: Callable[[Any], Any] | None, ascending: bool, _index: int, records: Iterator[Any]
-) -> Iterator[Any]:
-    """The pairs in order of their keys; stable in both directions."""
-    if keyfunc is None:
-        key = first_member
-    else:
-        f = keyfunc
-
-        def key(pair: Any) -> Any:
-            return f(pair[0])
-
-    yield from sorted_by(records, key, reverse=not ascending)
 
 
 def has_key(key: Any, pair: Any) -> bool:

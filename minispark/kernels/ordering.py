@@ -20,6 +20,7 @@ __all__ = [
     "merge_ordered",
     "merge_top",
     "range_bounds",
+    "refuse_keys",
     "sort_sample_fraction",
     "sorted_by",
     "take_ordered",
@@ -109,7 +110,7 @@ class RangePlacement:
         try:
             p = bisect_left(self.bounds, k)
         except TypeError as e:
-            _refuse([*self.bounds, k], e)
+            refuse_keys([*self.bounds, k], e)
         return p if self.ascending else self.num_partitions - 1 - p
 
     def many(self, keys: Iterable[Any]) -> list[int]:
@@ -121,7 +122,7 @@ class RangePlacement:
         try:
             placed = [bisect_left(bounds, k) for k in keys]
         except TypeError as e:
-            _refuse([*bounds, *keys], e)
+            refuse_keys([*bounds, *keys], e)
         if self.ascending:
             return placed
         last = self.num_partitions - 1
@@ -196,10 +197,10 @@ def sorted_by(
     try:
         return sorted(elements, key=key, reverse=reverse)  # type: ignore[arg-type,type-var]
     except TypeError as e:
-        _refuse(elements if key is None else map(key, elements), e)
+        refuse_keys(elements if key is None else map(key, elements), e)
 
 
-def _refuse(keys: Iterable[Any], e: TypeError) -> NoReturn:
+def refuse_keys(keys: Iterable[Any], e: TypeError) -> NoReturn:
     """Names two neighbours that do not compare; lets other errors pass."""
     before: list[Any] = []
     for k in keys:

@@ -8,16 +8,13 @@ iterative; nothing here changes a node.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 
 from minispark.ids import ShuffleId
-from minispark.kernels.aggregate import combine_locally
-from minispark.kernels.elements import sort_pairs
 from minispark.plan.expressions import expression_of
 from minispark.plan.lineage import describe
 from minispark.plan.nodes import CoGroup, Exchange, MapPartitions, Node, Shuffle, Source
 from minispark.plan.spec import Point, RddPoint, ShufflePoint
-from minispark.plan.steps import Partitions, Step
+from minispark.plan.steps import Merge, Partitions, Step
 
 #: Whether the blocks or map outputs of a point are all there.
 Exists = Callable[[Point], bool]
@@ -173,7 +170,7 @@ def _flush(run: list[MapPartitions], lines: list[str]) -> None:
 
     for node in run:
         name = node.info.scope or type(node.step).__name__
-        if not isinstance(node.step, Partitions):
+        if not isinstance(node.step, (Merge, Partitions)):
             # One method may have made several steps.
             if not fused or fused[-1] != name:
                 fused.append(name)
@@ -195,9 +192,6 @@ def _put_in(functions: list[object]) -> str:
 
 def _saved_shuffle(step: Step) -> str:
     """Why a by-key operation needs no shuffle, or nothing."""
-    f = step.f if isinstance(step, Partitions) else None
-    if isinstance(f, partial) and f.func is combine_locally:
-        return "no shuffle, the keys are in place; combined in memory"
-    if isinstance(f, partial) and f.func is sort_pairs:
-        return "no shuffle, the keys are in place; sorted in memory"
-    return ""
+    if not isinstance(step, Merge):
+        return ""
+    return f"no shuffle, the keys are in place; {'sorted' if step.ordering else 'combined'}"

@@ -24,8 +24,9 @@ from minispark.errors import PySparkRuntimeError
 from minispark.ids import RddId, ShuffleId
 from minispark.kernels.elements import identity
 from minispark.plan import batches
+from minispark.plan.expressions import Expression
 from minispark.plan.fuse import fuse
-from minispark.plan.steps import FlatMap
+from minispark.plan.steps import FlatMap, Merge, Step
 from minispark.storagelevel import StorageLevel
 
 
@@ -166,6 +167,9 @@ class TaskEnv(Protocol):
     def read_shuffle(self, op: ReadShuffle, partition: int) -> Iterator[Any]:
         """The merged (combined, sorted) records of a reduce partition."""
 
+    def merge(self, step: Merge, records: Iterator[Any]) -> Iterator[Any]:
+        """Pairs of one partition combined or sorted, bounded in memory."""
+
     def cogroup(
         self, sources: list[ShuffleSource | Iterator[Any]], partition: int, join: str | None
     ) -> Iterator[tuple[Any, Any]]:
@@ -202,6 +206,29 @@ def _zip(left: Iterator[Any], right: Iterator[Any]) -> Iterator[tuple[Any, Any]]
     raise PySparkRuntimeError("Can only zip RDDs with same number of elements in each partition")
 
 
+def _apply(
+    steps: tuple[Step, ...],
+    expressions: tuple[Expression | None, ...],
+    partition: int,
+    records: Iterator[Any],
+    env: TaskEnv,
+) -> Iterator[Any]:
+    """A run of narrow steps: what lies between merges is fused."""
+    while (n := next((i for i, s in enumerate(steps) if isinstance(s, Merge)), -1)) >= 0:
+        if n:
+            records = fuse(steps[:n], expressions[:n])(partition, records)
+        merge = steps[n]
+        assert isinstance(merge, Merge)
+        # Chained, not yielded one by one; and nothing is read before it is asked for.
+        records = chain.from_iterable(_merged(merge, records, env))
+        steps, expressions = steps[n + 1 :], expressions[n + 1 :]
+    return fuse(steps, expressions)(partition, records) if steps else records
+
+
+def _merged(merge: Merge, records: Iterator[Any], env: TaskEnv) -> Iterator[Iterator[Any]]:
+    yield env.merge(merge, records)
+
+
 def evaluate(pipeline: Pipeline, partition: int, env: TaskEnv) -> Iterator[Any]:
     """The records of one partition, lazily; a `fuse.Loop` where steps make them."""
     return _evaluate(pipeline.ops, pipeline.root, partition, env)
@@ -218,9 +245,8 @@ def _evaluate(ops: tuple[Op, ...], index: int, partition: int, env: TaskEnv) -> 
             continue
         break
     if isinstance(op, Chain):
-        return fuse(*cloudpickle.loads(op.steps))(
-            partition, _evaluate(ops, op.child, partition, env)
-        )
+        steps, expressions = cloudpickle.loads(op.steps)
+        return _apply(steps, expressions, partition, _evaluate(ops, op.child, partition, env), env)
     if isinstance(op, ReadSplit):
         return iter(cloudpickle.loads(op.reader)(env.split(index, partition)))
     if isinstance(op, ReadShuffle):
@@ -284,10 +310,11 @@ def _batches(
             _batches(ops, op.left, i, env), _batches(ops, op.right, j, env), env.replayable
         )
     if isinstance(op, Chain):
-        steps = cloudpickle.loads(op.steps)
+        steps, known = cloudpickle.loads(op.steps)
         if isinstance(steps[-1], FlatMap) and steps[-1].f is identity:
             # The lists that `repartition` deals out.
-            return iter(fuse(steps[:-1])(partition, _evaluate(ops, op.child, partition, env)))
+            source = _evaluate(ops, op.child, partition, env)
+            return iter(_apply(steps[:-1], known[:-1], partition, source, env))
     return batches.cut(_evaluate(ops, index, partition, env), _fixed(ops, op))
 
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minispark.plan.nodes import Aggregator, Ordering
 
 
 class Step:
@@ -77,3 +80,14 @@ class Partitions(Step):
     """
 
     f: Callable[[int, Iterator[Any]], Iterable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Merge(Step):
+    """The partition's pairs combined by key, or sorted: a shuffle whose keys are in place.
+
+    The only step that needs the task's memory and disk (`TaskEnv.merge`).
+    """
+
+    aggregator: Aggregator | None = None
+    ordering: Ordering | None = None

@@ -46,10 +46,7 @@ class _PairOps(_WideOps[T_co]):
         arguments.a_callable("partitionFunc", partitionFunc)
         partitioner = Partitioner(self._reduce_partitions(numPartitions), partitionFunc)
         if self.partitioner == partitioner:
-            combine = partial(
-                aggregate.combine_locally, aggregator.create_combiner, aggregator.merge_value
-            )
-            return self._step(steps.Partitions(combine), True)
+            return self._step(steps.Merge(aggregator), True)
         return self._shuffle(self._exchange(partitioner, aggregator, map_side_combine=True))
 
     def combineByKey(
@@ -190,10 +187,6 @@ class _PairOps(_WideOps[T_co]):
 
     # -- sorting -------------------------------------------------------------------
 
-    def _sorted_where_it_is(self, ordering: Ordering) -> RDD[Any]:
-        sort = partial(elements.sort_pairs, ordering.keyfunc, ordering.ascending)
-        return self._step(steps.Partitions(sort), True)
-
     @overload
     def repartitionAndSortWithinPartitions(
         self: _PairOps[tuple[S, V]],
@@ -239,7 +232,7 @@ class _PairOps(_WideOps[T_co]):
         partitioner = Partitioner(self._reduce_partitions(numPartitions), partitionFunc)
         ordering = Ordering(ascending, _key_or_none(keyfunc))
         if self.partitioner == partitioner:
-            return self._sorted_where_it_is(ordering)
+            return self._step(steps.Merge(ordering=ordering), True)
         return self._shuffle(self._exchange(partitioner), ordering)
 
     @overload
@@ -313,7 +306,7 @@ class _PairOps(_WideOps[T_co]):
     def _sorted_in_one(self, ordering: Ordering) -> RDD[Any]:
         """All pairs sorted in one partition, by a shuffle so that it may spill."""
         if self.getNumPartitions() <= 1:
-            return self._sorted_where_it_is(ordering)
+            return self._step(steps.Merge(ordering=ordering), True)
         one = Partitioner(1, elements.to_partition_zero)
         # Sorted, not placed by key: the partitioner must not be seen.
         return self._shuffle(self._exchange(one), ordering)._step(

@@ -12,6 +12,7 @@ import cloudpickle
 from minispark.errors import CorruptFileError, PySparkRuntimeError
 from minispark.ids import AccumulatorId, RddId, ShuffleId
 from minispark.plan.pipeline import ReadShuffle, ShuffleSource
+from minispark.plan.steps import Merge
 from minispark.runtime.accumulators import Accumulator
 from minispark.runtime.barrier import BarrierTaskContext
 from minispark.runtime.boot import DRIVER_NODE
@@ -94,6 +95,18 @@ class TaskRun:
             aggregator=aggregator,
             map_side_combine=op.map_side_combine,
             ordering=None if op.ordering is None else cloudpickle.loads(op.ordering),
+            files=self.executor.files,
+            memory=self.executor.memory,
+            task_id=self.spec.task_id,
+        )
+
+    def merge(self, step: Merge, records: Iterator[Any]) -> Iterator[Any]:
+        """See `TaskEnv`."""
+        return merge_records(
+            records,
+            aggregator=step.aggregator,
+            map_side_combine=False,
+            ordering=step.ordering,
             files=self.executor.files,
             memory=self.executor.memory,
             task_id=self.spec.task_id,

@@ -11,6 +11,7 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import Any
 
+from minispark.kernels.ordering import refuse_keys
 from minispark.plan.nodes import Ordering
 from minispark.shuffle.gauge import Gauge
 from minispark.shuffle.runs import merge_runs
@@ -55,13 +56,19 @@ class ExternalSorter:
                 buffer = []
                 gauge.reset()
         if self._spill is None:
-            buffer.sort(key=self._key, reverse=self._reverse)
+            self._order(buffer)
             return chain(buffer, self._closing())
         if buffer:
             self._write_run(buffer)
         del buffer
         self._reservation.release()
         return self._merged()
+
+    def _order(self, buffer: list[Any]) -> None:
+        try:
+            buffer.sort(key=self._key, reverse=self._reverse)
+        except TypeError as error:
+            refuse_keys(map(self._key, buffer), error)
 
     def _closing(self) -> Iterator[Any]:
         self.close()
@@ -82,7 +89,7 @@ class ExternalSorter:
     def _write_run(self, buffer: list[Any]) -> None:
         if self._spill is None:
             self._spill = SpillFile(self._files)
-        buffer.sort(key=self._key, reverse=self._reverse)
+        self._order(buffer)
         self._runs.append(self._append(self._spill, buffer))
 
     def _append(self, spill: SpillFile, records: Iterable[Any]) -> SpillRange:

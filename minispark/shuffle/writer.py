@@ -22,11 +22,12 @@ from minispark.shuffle.feed import Feed
 from minispark.shuffle.format import BlockLayout, encode_size, map_output_name
 from minispark.shuffle.gauge import Gauge
 from minispark.shuffle.pairs import reraise_for
+from minispark.storage.dynamic import Definitions
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager, Reservation
 from minispark.storage.serializer import (
     FRAME_RECORDS,
-    dump_pairs,
+    FrameWriter,
     next_frame_records,
     short_repr,
 )
@@ -97,6 +98,9 @@ class _MapOutput:
         self.num_reducers = num_reducers
         self._files = files
         self._frames: list[list[bytes]] = [[] for _ in range(num_reducers)]
+        #: A block is a stream of frames; spilled ones come first in it.
+        definitions: Definitions = {}
+        self._writers = [FrameWriter(definitions=definitions) for _ in range(num_reducers)]
         #: Bytes of the frames in memory.
         self.num_bytes = 0
         self._spill: SpillFile | None = None
@@ -110,14 +114,14 @@ class _MapOutput:
         """Appends pairs to a block."""
         self._counts[reduce_id] += len(keys)
         position, step = 0, min(FRAME_RECORDS, max(32, len(keys)))
-        frames = self._frames[reduce_id]
+        frames, writer = self._frames[reduce_id], self._writers[reduce_id]
         while position < len(keys):
             end = position + step
             whole = position == 0 and end >= len(keys)
             frame = (
-                dump_pairs(keys, values)
+                writer.pairs(keys, values)
                 if whole
-                else dump_pairs(keys[position:end], values[position:end])
+                else writer.pairs(keys[position:end], values[position:end])
             )
             frames.append(frame)
             self.num_bytes += len(frame)

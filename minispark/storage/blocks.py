@@ -31,7 +31,7 @@ from minispark.plan.spec import BlockKey, BlockUpdate
 from minispark.storage.files import NodeFiles
 from minispark.storage.immutable import all_immutable
 from minispark.storage.memory import MemoryManager
-from minispark.storage.serializer import dump_records, iter_frames
+from minispark.storage.serializer import FrameReader, dump_records, iter_frames
 from minispark.storage.sizing import estimate_bytes
 from minispark.storagelevel import StorageLevel
 
@@ -85,7 +85,7 @@ class _Entry:
         """The records; those of frames are fresh objects each time."""
         if not self.is_frames:
             return iter(self.parts)
-        return chain.from_iterable(chain.from_iterable(map(iter_frames, self.parts)))
+        return chain.from_iterable(map(FrameReader().load, self.parts))
 
 
 class BlockStore:

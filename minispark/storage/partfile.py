@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from minispark.errors import PySparkRuntimeError, disk_errors
-from minispark.storage.serializer import dump_records, iter_frames
+from minispark.storage.serializer import FrameReader, dump_records
 
 _HEAD = struct.Struct("<QI")
 _END = 0xFFFFFFFFFFFFFFFF
@@ -62,6 +62,7 @@ def read_part(directory: str, partition: int) -> Iterator[Any]:
         file = open(path, "rb")  # noqa: SIM115  closed when the generator ends
     except FileNotFoundError as error:
         raise _damaged(path, "it is missing") from error
+    reader = FrameReader()
     with file:
         count = 0
         while True:
@@ -77,7 +78,7 @@ def read_part(directory: str, partition: int) -> Iterator[Any]:
             if len(frame) != length or zlib.crc32(frame) != crc:
                 raise _damaged(path, f"frame {count} is not what was written")
             count += 1
-            for batch in iter_frames(frame):
+            for batch in reader.frames(frame):
                 yield from batch
 
 

@@ -11,8 +11,10 @@ pickling a million records at once, and bounds what is held in memory.
 Classes. Executors have no `__main__` of the user's, so a class of the program
 must travel by value. Plain pickle is tried first because it is faster: it
 fails by itself for what it cannot name. In the driver it would succeed and
-name `__main__`; `by_value=True` finds that name in the bytes and repeats the
-frame with cloudpickle. A frame that needs cloudpickle carries its classes.
+name `__main__`; `by_value=True` finds that name in the bytes. From the first such
+frame on, a stream of frames (a block, a spilled range, a list) is written with a
+table of its classes (`storage.dynamic`): frames of one stream are read in order,
+by one `FrameReader`.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from typing import Any
 import cloudpickle
 
 from minispark.errors import PySparkPicklingError, PySparkRuntimeError
+from minispark.storage.dynamic import ClassReader, ClassWriter, Definitions
 
 Buffer = bytes | bytearray | memoryview
 
@@ -39,6 +42,10 @@ FRAME_BYTES = 1 << 20
 _HEADER = struct.Struct("<QB")
 HEADER_BYTES = _HEADER.size
 _ROWS, _PAIRS = 0, 1
+#: Added to the kind: the payload begins with the length of a table of classes,
+#: and the table, which is empty where earlier frames brought all classes.
+_CLASSES = 2
+_TABLE = struct.Struct("<I")
 
 _VALUE_FRAMES, _VALUE_PICKLE = b"F", b"P"
 _COUNT = struct.Struct("<Q")
@@ -68,15 +75,61 @@ def _plain_is_right(data: bytes, by_value: bool) -> bool:
     )
 
 
-def _pickled(value: Any, by_value: bool, buffers: Any = None) -> bytes:
-    with _no_gc():
+class FrameWriter:
+    """Makes the frames of one stream. Those of one task may share `definitions`."""
+
+    __slots__ = ("_buffers", "_by_value", "_classes", "_definitions")
+
+    def __init__(
+        self,
+        by_value: bool = False,
+        buffers: Any = None,
+        definitions: Definitions | None = None,
+    ) -> None:
+        self._by_value = by_value
+        self._buffers = buffers
+        self._definitions = definitions
+        #: Set when plain pickle did not do.
+        self._classes: ClassWriter | None = None
+
+    def rows(self, records: list[Any]) -> bytes:
+        """The frame of these records.
+
+        Raises
+        ------
+        PySparkPicklingError
+            A record cannot be pickled; the message shows it.
+        """
         try:
-            data = pickle.dumps(value, 5, buffer_callback=buffers)
-            if _plain_is_right(data, by_value):
-                return data
-        except (pickle.PicklingError, AttributeError, TypeError):
-            pass  # what plain pickle cannot name, cloudpickle may carry by value
-        return cloudpickle.dumps(value, 5, buffer_callback=buffers)  # type: ignore[no-any-return]
+            return self._frame(_ROWS, records)
+        except _HasBuffers:
+            raise
+        except Exception as error:
+            raise _unpicklable(records, error) from error
+
+    def pairs(self, keys: list[Any], values: list[Any]) -> bytes:
+        """The frame of the tuples `zip(keys, values)`; loads faster than rows."""
+        try:
+            return self._frame(_PAIRS, (keys, values))
+        except Exception as error:
+            raise _unpicklable(zip(keys, values, strict=True), error) from error
+
+    def _frame(self, kind: int, value: Any) -> bytes:
+        with _no_gc():
+            if self._classes is None:
+                try:
+                    body = pickle.dumps(value, 5, buffer_callback=self._buffers)
+                    if _plain_is_right(body, self._by_value):
+                        return _HEADER.pack(len(body), kind) + body
+                except (pickle.PicklingError, AttributeError, TypeError):
+                    pass  # what plain pickle cannot name, cloudpickle may carry by value
+                self._classes = ClassWriter(self._definitions)
+            table, body = self._classes.dumps(value, self._buffers)
+        if not self._classes.named:
+            return _HEADER.pack(len(body), kind) + body
+        length = _TABLE.size + len(table) + len(body)
+        head = _HEADER.pack(length, kind + _CLASSES) + _TABLE.pack(len(table))
+        return b"".join((head, table, body))
 
 
 def _unpicklable(records: Iterable[Any], error: BaseException) -> PySparkPicklingError:
@@ -99,60 +152,61 @@ def short_repr(value: Any, limit: int = 120) -> str:
 
 
 def dump_frame(records: list[Any], by_value: bool = False) -> bytes:
-    """The frame of these records.
-
-    Raises
-    ------
-    PySparkPicklingError
-        A record cannot be pickled; the message shows it.
-    """
-    try:
-        body = _pickled(records, by_value)
-    except Exception as error:
-        raise _unpicklable(records, error) from error
-    return _HEADER.pack(len(body), _ROWS) + body
+    """The only frame of a stream."""
+    return FrameWriter(by_value).rows(records)
 
 
-def dump_pairs(keys: list[Any], values: list[Any], by_value: bool = False) -> bytes:
-    """The frame of the tuples `zip(keys, values)`; loads faster than rows."""
-    try:
-        body = _pickled((keys, values), by_value)
-    except Exception as error:
-        raise _unpicklable(zip(keys, values, strict=True), error) from error
-    return _HEADER.pack(len(body), _PAIRS) + body
+class FrameReader:
+    """Loads the frames of one stream, in order."""
 
+    def __init__(self) -> None:
+        self._classes: ClassReader | None = None
 
-def _load_body(kind: int, body: Buffer) -> list[Any]:
-    with _no_gc():
-        if kind == _PAIRS:
-            keys, values = pickle.loads(body)
-            return list(zip(keys, values, strict=True))
-        if kind == _ROWS:
-            return pickle.loads(body)  # type: ignore[no-any-return]
-    raise PySparkRuntimeError(f"a frame of unknown kind {kind}")
+    def load(self, buf: Buffer) -> list[Any]:
+        """The records of one frame, given with its header."""
+        length, kind = _HEADER.unpack_from(buf)
+        if len(buf) != length + HEADER_BYTES:
+            raise PySparkRuntimeError(f"a frame of {len(buf)} bytes says it has {length}")
+        return self._body(kind, memoryview(buf)[HEADER_BYTES:])
 
+    def frames(self, buf: Buffer) -> Iterator[list[Any]]:
+        """The records of a buffer of whole frames, frame by frame."""
+        view = memoryview(buf)
+        size, position = len(view), 0
+        while position < size:
+            if size - position < HEADER_BYTES:
+                raise PySparkRuntimeError("a block ends inside a frame")
+            length, kind = _HEADER.unpack_from(view, position)
+            position += HEADER_BYTES
+            if length > size - position:
+                raise PySparkRuntimeError("a block ends inside a frame")
+            yield self._body(kind, view[position : position + length])
+            position += length
 
-def load_frame(buf: Buffer) -> list[Any]:
-    """The records of one frame, given with its header."""
-    length, kind = _HEADER.unpack_from(buf)
-    if len(buf) != length + HEADER_BYTES:
-        raise PySparkRuntimeError(f"a frame of {len(buf)} bytes says it has {length}")
-    return _load_body(kind, memoryview(buf)[HEADER_BYTES:])
+    def _body(self, kind: int, body: memoryview) -> list[Any]:
+        with _no_gc():
+            if kind >= _CLASSES:
+                kind, body = kind - _CLASSES, self._without_table(body)
+            if kind == _PAIRS:
+                keys, values = pickle.loads(body)
+                return list(zip(keys, values, strict=True))
+            if kind == _ROWS:
+                return pickle.loads(body)  # type: ignore[no-any-return]
+        raise PySparkRuntimeError(f"a frame of unknown kind {kind}")
+
+    def _without_table(self, body: memoryview) -> memoryview:
+        if self._classes is None:
+            self._classes = ClassReader()
+        (length,) = _TABLE.unpack_from(body)
+        end = _TABLE.size + length
+        if length:
+            self._classes.learn(body[_TABLE.size : end])
+        return body[end:]
 
 
 def iter_frames(buf: Buffer) -> Iterator[list[Any]]:
-    """The records of a block, frame by frame."""
-    view = memoryview(buf)
-    size, position = len(view), 0
-    while position < size:
-        if size - position < HEADER_BYTES:
-            raise PySparkRuntimeError("a block ends inside a frame")
-        length, kind = _HEADER.unpack_from(view, position)
-        position += HEADER_BYTES
-        if length > size - position:
-            raise PySparkRuntimeError("a block ends inside a frame")
-        yield _load_body(kind, view[position : position + length])
-        position += length
+    """The records of a block, which is a whole stream, frame by frame."""
+    return FrameReader().frames(buf)
 
 
 def next_frame_records(records: int, num_bytes: int, max_bytes: int = FRAME_BYTES) -> int:
@@ -163,12 +217,13 @@ def next_frame_records(records: int, num_bytes: int, max_bytes: int = FRAME_BYTE
 def dump_records(
     records: Iterable[Any], by_value: bool = False, max_bytes: int = FRAME_BYTES
 ) -> Iterator[bytes]:
-    """Frames of all records; their sizes adapt to the records'."""
+    """A stream of all records; the sizes of frames adapt to the records'."""
     iterator = iter(records)
+    writer = FrameWriter(by_value)
     # The first frame is small: how large records are is not known yet.
     step = 32
     while batch := list(islice(iterator, step)):
-        frame = dump_frame(batch, by_value)
+        frame = writer.rows(batch)
         step = next_frame_records(len(batch), len(frame), max_bytes)
         yield frame
 
@@ -183,18 +238,13 @@ def _refuse_buffer(_: Any) -> None:
 
 def _dump_list(value: list[Any], by_value: bool) -> list[bytes]:
     chunks = [_VALUE_FRAMES]
+    writer = FrameWriter(by_value, _refuse_buffer)
     position, step = 0, 32
     while position < len(value):
         batch = value[position : position + step]
-        try:
-            body = _pickled(batch, by_value, _refuse_buffer)
-        except _HasBuffers:
-            raise
-        except Exception as error:
-            raise _unpicklable(batch, error) from error
-        chunks += (_HEADER.pack(len(body), _ROWS), body)
+        chunks.append(writer.rows(batch))
         position += len(batch)
-        step = next_frame_records(len(batch), len(body))
+        step = next_frame_records(len(batch), len(chunks[-1]))
     return chunks
 
 

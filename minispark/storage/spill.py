@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from minispark.errors import PySparkRuntimeError, disk_errors
 from minispark.storage.files import NodeFiles, open_nameless
-from minispark.storage.serializer import load_frame
+from minispark.storage.serializer import FrameReader
 
 _HEAD = struct.Struct("<QI")
 _WRITE_BYTES = 1 << 18
@@ -75,7 +75,7 @@ class SpillFile:
 
     def frames(self, where: SpillRange) -> Iterator[list[Any]]:
         """The records of a range, frame by frame."""
-        return map(load_frame, self.raw(where))
+        return map(FrameReader().load, self.raw(where))
 
     def close(self) -> None:
         """Gives the space back; nothing can be read any more."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
 
 from minispark.ids import RddId, ShuffleId
-from minispark.kernels.aggregate import combine_locally
 from minispark.kernels.elements import identity, unchanged
 from minispark.plan import steps
 from minispark.plan.explain import explain
@@ -192,11 +190,11 @@ def test_explain_shows_what_cannot_be_fused(plan: Plan) -> None:
 
 
 def test_explain_says_why_there_is_no_shuffle(plan: Plan) -> None:
-    combine = partial(combine_locally, identity, operator.add)
-    again = plan.step(plan.sums(plan.source(2), 2), steps.Partitions(combine), "reduceByKey")
+    combine = steps.Merge(Aggregator(identity, operator.add, operator.add))
+    again = plan.step(plan.sums(plan.source(2), 2), combine, "reduceByKey")
     joined = plan.cogroup(again, plan.exchange(plan.source(3), 2))
     text = explain(joined)
-    assert "  reduceByKey: no shuffle, the keys are in place; combined in memory" in text
+    assert "  reduceByKey: no shuffle, the keys are in place; combined" in text
     assert "  join: no shuffle of PythonRDD[2] at reduceByKey" in text
     assert "  read shuffle 1 (join)" in text
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minispark.errors import DiskFullError, PySparkTypeError
-from minispark.kernels import joins
+from minispark.kernels import elements, joins
 from minispark.plan.nodes import Aggregator
 from minispark.shuffle.cogroup import CoGrouper
 from minispark.shuffle.combine import ExternalCombiner
@@ -352,3 +352,15 @@ def test_sources_share_one_budget(files):
         table.insert_source(1, [(-i, x) for i, x in rows])
         assert table.is_spilled
         assert len(list(table.items())) == 23_999
+
+
+@given(st.lists(odd_keys, max_size=40), st.sampled_from([200, 10**9]))
+@settings(max_examples=60, deadline=None)
+def test_the_first_of_equal_keys_stays(rows, budget):
+    first = Aggregator(elements.identity, elements.keep_first, elements.keep_first)
+    with tempfile.TemporaryDirectory() as root:
+        around = {"files": NodeFiles(root), "memory": MemoryManager(budget), "task_id": 1}
+        with ExternalCombiner(first, combined=True, **around) as table:
+            table.insert_all((row, None) for row in rows)
+            if not table.is_spilled or all(row == row for row in rows):
+                assert repr(list(table.items())) == repr(list(dict.fromkeys(rows).items()))

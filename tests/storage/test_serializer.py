@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import enum
 import gc
 import pickle
 import subprocess
@@ -18,12 +20,12 @@ from minispark.errors import PySparkPicklingError, PySparkRuntimeError
 from minispark.storage.serializer import (
     FRAME_BYTES,
     FRAME_RECORDS,
+    FrameReader,
+    FrameWriter,
     dump_frame,
-    dump_pairs,
     dump_records,
     dump_value,
     iter_frames,
-    load_frame,
     load_value,
 )
 
@@ -44,7 +46,7 @@ def joined(chunks):
 @given(st.lists(records))
 @settings(max_examples=60, deadline=None)
 def test_frames_round_trip(values):
-    assert load_frame(dump_frame(values)) == values
+    assert FrameReader().load(dump_frame(values)) == values
     block = joined(dump_records(values))
     assert [r for frame in iter_frames(block) for r in frame] == values
     assert load_value(joined(dump_value(values))) == values
@@ -54,12 +56,12 @@ def test_frames_round_trip(values):
 @settings(max_examples=40, deadline=None)
 def test_pairs_round_trip(pairs):
     keys, values = [k for k, _ in pairs], [v for _, v in pairs]
-    assert load_frame(dump_pairs(keys, values)) == pairs
+    assert FrameReader().load(FrameWriter().pairs(keys, values)) == pairs
 
 
 def test_types_of_records_are_kept():
     odd = [Point(1, 2), (1, 2), [1, 2], True, 1, 1.0, -0.0, (1,), "a\ud800", np.float64(1)]
-    again = load_frame(dump_frame(odd))
+    again = FrameReader().load(dump_frame(odd))
     assert [type(x) for x in again] == [type(x) for x in odd]
     assert again == odd
 
@@ -79,7 +81,7 @@ def test_cut_block_is_an_error():
         with pytest.raises(PySparkRuntimeError, match="inside a frame"):
             list(iter_frames(block[:end]))
     with pytest.raises(PySparkRuntimeError):
-        load_frame(block + b"x")
+        FrameReader().load(block + b"x")
 
 
 def test_unpicklable_record_is_named():
@@ -96,7 +98,7 @@ def test_functions_and_local_classes_travel_by_value():
         def __init__(self, x):
             self.x = x
 
-    again = load_frame(dump_frame([Local(3), lambda: 4]))
+    again = FrameReader().load(dump_frame([Local(3), lambda: 4]))
     assert again[0].x == 3
     assert again[1]() == 4
 
@@ -127,7 +129,7 @@ def test_classes_of_main_travel_by_value(mode, tmp_path):
         [sys.executable, str(script), mode], capture_output=True, check=True
     ).stdout
     if mode == "frame":
-        thing, twice = load_frame(data)
+        thing, twice = FrameReader().load(data)
         assert (thing.x, twice(4)) == (1, 8)
     elif mode == "list":
         assert [t.x for t in load_value(data)] == list(range(500))
@@ -186,7 +188,7 @@ def test_gc_is_as_before(enabled):
     was = gc.isenabled()
     try:
         (gc.enable if enabled else gc.disable)()
-        load_frame(dump_frame([1]))
+        FrameReader().load(dump_frame([1]))
         with pytest.raises(PySparkPicklingError):
             dump_frame([threading.Lock()])
         with pytest.raises((pickle.UnpicklingError, EOFError)):
@@ -194,3 +196,88 @@ def test_gc_is_as_before(enabled):
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if was else gc.disable)()
+
+
+def local_class(name, **attributes):
+    def init(self, x):
+        self.x = x
+
+    return type(name, (), {"__init__": init, **attributes})
+
+
+def test_a_stream_brings_each_class_once():
+    first, second = local_class("First"), local_class("Second")
+    writer = FrameWriter()
+    plain = writer.rows([1])
+    frames = [
+        writer.rows([first(1), first(2)]),
+        writer.pairs([first(3)], [second(4)]),
+        writer.rows([second(5), first]),
+        writer.rows([6]),
+    ]
+    assert [frame.count(b"First") for frame in (plain, *frames)] == [0, 1, 0, 0, 0]
+    assert [frame.count(b"Second") for frame in frames] == [0, 1, 0, 0]
+    reader = FrameReader()
+    loaded = [reader.load(frame) for frame in (plain, *frames)]
+    assert [type(x) for x in loaded[1]] == [first, first]
+    assert [(k.x, v.x) for k, v in loaded[2]] == [(3, 4)]
+    assert loaded[3][0].x == 5
+    assert loaded[3][1] is first
+    assert loaded[4] == [6]
+    assert [x.x for frame in iter_frames(b"".join(frames[:1])) for x in frame] == [1, 2]
+
+
+_READ = """
+import pickle, sys
+from minispark.storage.serializer import FrameReader, iter_frames
+streams = pickle.load(sys.stdin.buffer)
+records = [r for stream in streams for frame in iter_frames(stream) for r in frame]
+assert len({type(r) for r in records}) == 1, "one class in all streams"
+print(sum(r.x for r in records), records[0].twice(), type(records[0]).__module__)
+"""
+
+
+def test_classes_arrive_in_a_process_that_does_not_know_them():
+    cls = local_class("Thing", twice=lambda self: 2 * self.x)
+    streams = [b"".join(dump_records([cls(i) for i in range(n)])) for n in (3000, 2000)]
+    assert [stream.count(b"twice") for stream in streams] == [1, 1]
+    answer = subprocess.run(
+        [sys.executable, "-c", _READ], input=pickle.dumps(streams), capture_output=True, check=True
+    ).stdout.split()
+    assert answer[:2] == [str(sum(range(3000)) + sum(range(2000))).encode(), b"0"]
+
+
+def test_a_frame_that_cannot_be_pickled_brings_no_class():
+    cls = local_class("Thing")
+    writer = FrameWriter()
+    with pytest.raises(PySparkPicklingError, match="lock"):
+        writer.rows([cls(1), threading.Lock()])
+    frame = writer.rows([cls(2)])
+    assert FrameReader().load(frame)[0].x == 2
+    assert frame.count(b"Thing") == 1
+
+
+def test_a_class_that_changes_travels_as_it_is():
+    cls = local_class("Thing", factor=1)
+    before = dump_frame([cls(1)])
+    cls.factor = 2
+    after = dump_frame([cls(1)])
+    assert before != after
+    assert FrameReader().load(after)[0].factor == 2
+
+
+def test_odd_classes_in_a_stream():
+    kind = enum.Enum("kind", ["A", "B"], module="__main__")
+    pair = collections.namedtuple("pair", "a b")
+    base = local_class("Base")
+    derived = type("Derived", (base, dict), {})
+    error = type("Odd", (ValueError,), {})
+    writer, reader = FrameWriter(), FrameReader()
+    for _ in range(3):
+        row = [kind.A, pair(1, 2), derived(3), error("x"), type(None), NotImplemented, lambda: 4]
+        a, b, c, d, none, missing, four = reader.load(writer.rows(row))
+        assert (a, b) == (kind.A, pair(1, 2))
+        assert type(a) is kind
+        assert (type(b), type(c), type(d)) == (pair, derived, error)
+        assert isinstance(c, base)
+        assert (c.x, d.args, none, missing, four()) == (3, ("x",), type(None), NotImplemented, 4)

@@ -13,10 +13,15 @@ import logging
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from minispark.runtime.launch import stand_in
+
+#: How often to look whether the raylet has registered, and for how long at most.
+_NODE_POLL_S = 0.02
+_NODE_S = 10.0
 
 #: What Ray calls the files in which its agents say their ports; the last one's is wanted.
 _PORTS = (
@@ -38,6 +43,41 @@ def loopback_only() -> Iterator[None]:
 
     with _replaced(ray_constants, "ENABLE_RAY_CLUSTER", False):
         yield
+
+
+@contextlib.contextmanager
+def prompt() -> Iterator[None]:
+    """Learns that the raylet is there when it is; Ray itself looks once a second."""
+    from ray._private import services
+
+    get_node = getattr(services, "get_node", None)
+    if get_node is None:
+        yield
+        return
+
+    def get_node_when_there(gcs_address: str, node_id: str) -> Any:
+        with contextlib.suppress(Exception):  # then Ray waits in its own way
+            _await_node(gcs_address, node_id)
+        return get_node(gcs_address, node_id)
+
+    with _replaced(services, "get_node", get_node_when_there):
+        yield
+
+
+def _await_node(gcs_address: str, node_id: str) -> None:
+    from ray._private import services, state
+
+    insides: Any = services
+    table: Any = state.GlobalState()  # type: ignore[no-untyped-call]
+    table._initialize_global_state(insides._get_gcs_client_options(gcs_address))
+    try:
+        deadline = time.monotonic() + _NODE_S
+        while time.monotonic() < deadline:
+            if any(node["NodeID"] == node_id for node in table.node_table()):
+                return
+            time.sleep(_NODE_POLL_S)
+    finally:
+        table.disconnect()
 
 
 @contextlib.contextmanager

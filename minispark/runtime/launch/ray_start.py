@@ -76,7 +76,7 @@ def _start(ray: Any, num_cpus: int, base: str, is_lean: bool) -> AppDir:
     directory = _private_directory(base)
     lean = ray_lean.no_extra_processes() if is_lean else contextlib.nullcontext()
     try:
-        with ray_lean.loopback_only(), ray_lean.quiet(), lean:
+        with ray_lean.loopback_only(), ray_lean.quiet(), ray_lean.prompt(), lean:
             ray.init(
                 address="local",
                 num_cpus=num_cpus,

@@ -39,26 +39,30 @@ def run(args: argparse.Namespace) -> int:
     sessions = [Session(engine, BUILD / "logs") for engine in engines]
     # Contexts are shared by settings, so those with other settings come last.
     names = sorted((w for w in chosen if w in WORKLOADS), key=lambda w: WORKLOADS[w].profile)
-    results: dict[str, Any] = {"workloads": {}}
+    results: dict[str, Any] = {"workloads": {}, "scale": args.scale}
+    results["machine"] = describe_machine()
+    results["command"] = "python -m benchmarks " + " ".join(sys.argv[1:])
+    out = args.out or BUILD / "results" / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+
+    def keep() -> None:
+        results["versions"] = {s.engine.name: s.version for s in sessions if s.version}
+        out.write_text(json.dumps(results, indent=1))
+
     try:
         for name in names:
             say(f"{name}: {WORKLOADS[name].about}")
             results["workloads"][name] = runner.run_workload(
                 WORKLOADS[name], sessions, directory, args.scale, args.rounds, say
             )
+            keep()
     finally:
         for session in sessions:
             session.close()
     if "startup" in chosen:
         say("startup: whole processes")
         results["startup"] = startup.measure(engines, args.rounds, BUILD / "logs", say)
-    results["scale"] = args.scale
-    results["machine"] = describe_machine()
-    results["versions"] = {s.engine.name: s.version for s in sessions if s.version}
-    results["command"] = "python -m benchmarks " + " ".join(sys.argv[1:])
-    out = args.out or BUILD / "results" / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(results, indent=1))
+    keep()
     print(report.text([results]))
     wrong = [n for n, row in results["workloads"].items() if report.disagree(row)]
     if wrong:

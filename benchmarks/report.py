@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.engines import SETTINGS
@@ -30,23 +30,34 @@ class Row:
         self.name = name
         self.about = about
         self.seconds: dict[str, float] = {}
+        #: Processor time of the whole tree, over all laps and jobs.
+        self.cpu: dict[str, float] = {}
         self.peak: dict[str, int] = {}
         self.errors: dict[str, str] = {}
         times: dict[str, list[float]] = {}
+        cpu: dict[str, list[float]] = {}
         for run in runs:
             for engine, result in run.items():
                 if "error" in result:
                     self.errors[engine] = result["error"]
                 elif lap in result["laps"]:
                     times.setdefault(engine, []).extend(result["laps"][lap])
+                    cpu.setdefault(engine, []).extend(result["cpu_s"])
                     self.peak[engine] = max(self.peak.get(engine, 0), result["peak_bytes"])
         for engine, samples in times.items():
             self.seconds[engine] = statistics.median(samples)
+            self.cpu[engine] = statistics.median(cpu[engine])
 
     def ratio(self, engine: str, base: str) -> float | None:
         """How many times as long `engine` took as `base`."""
         if engine in self.seconds and base in self.seconds:
             return self.seconds[engine] / self.seconds[base]
+        return None
+
+    def cpu_ratio(self, engine: str, base: str) -> float | None:
+        """The same by processor time, which is counted in hundredths of a second."""
+        if self.cpu.get(engine) and self.cpu.get(base):
+            return self.cpu[engine] / self.cpu[base]
         return None
 
 
@@ -101,16 +112,28 @@ def cells(row: Row, names: Sequence[str]) -> list[str]:
     return found
 
 
+def cpu_cells(row: Row, names: Sequence[str]) -> list[str]:
+    """The line's processor times, each peer's with its ratio to the first engine."""
+    found = []
+    for name in names:
+        ratio = row.cpu_ratio(name, names[0]) if name != names[0] else None
+        shown = f"{row.cpu[name]:.2f}" if name in row.cpu else ""
+        found.append(shown + (f" ({ratio:.2f}×)" if ratio else ""))
+    return found
+
+
 def memory_cells(row: Row, names: Sequence[str]) -> list[str]:
     """The peaks of the line, in MB."""
     return [f"{row.peak[name] / 1e6:.0f}" if name in row.peak else "" for name in names]
 
 
-def means(table: Sequence[Row], names: Sequence[str]) -> list[str]:
+def means(
+    table: Sequence[Row], names: Sequence[str], of: Callable[[Row, str, str], float | None]
+) -> list[str]:
     """Geometric means of the ratios to the first engine."""
     found = []
     for name in names[1:]:
-        ratios = [ratio for row in table if (ratio := row.ratio(name, names[0])) is not None]
+        ratios = [ratio for row in table if (ratio := of(row, name, names[0])) is not None]
         found.append(f"{geometric_mean(ratios):.2f}× (least {min(ratios):.2f}×)" if ratios else "")
     return found
 
@@ -118,11 +141,14 @@ def means(table: Sequence[Row], names: Sequence[str]) -> list[str]:
 def text(results: Results) -> str:
     """For a terminal."""
     names = engines(results)
-    lines = [["", *names, *(f"{name} MB" for name in names)]]
+    lines = [["", *names, *(f"{name} MB" for name in names), *(f"{n} cpu s" for n in names)]]
     table = rows(results)
-    lines += [[row.name, *cells(row, names), *memory_cells(row, names)] for row in table]
+    for row in table:
+        lines += [[row.name, *cells(row, names), *memory_cells(row, names), *cpu_cells(row, names)]]
     if len(names) > 1 and table:
-        lines.append(["geometric mean", "", *means(table, names), *("" for _ in names)])
+        memory = ["" for _ in names]
+        wall, cpu = means(table, names, Row.ratio), means(table, names, Row.cpu_ratio)
+        lines.append(["geometric mean", "", *wall, *memory, "", *cpu])
     widths = [max(map(len, column)) for column in zip(*lines)]
     out = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)) for line in lines]
     out += [f"{name}: first result {f}, whole {w}" for name, f, w, _ in startup_rows(results)]
@@ -162,6 +188,8 @@ def markdown(results: Results) -> str:
         "- Times are medians of all rounds; in brackets how many times as long as",
         f"  {names[0]}. Engines took turns, their answers were equal. A first round, which is not",
         "  timed, gives the memory: the peak of the whole process tree (shared pages once).",
+        "- Processor time is that of the whole tree for a whole run (all laps, all jobs). Other",
+        "  work on the machine changes it little, and times much.",
         *(
             f"- Settings of `{profile}`: "
             + "; ".join(
@@ -172,14 +200,23 @@ def markdown(results: Results) -> str:
             for profile, by_kind in SETTINGS.items()
         ),
         "",
-        "| workload | " + " | ".join(names) + " | memory, MB: " + " / ".join(names) + " |",
-        "|---" * (len(names) + 2) + "|",
+        "| workload | "
+        + " | ".join(names)
+        + " | processor s: "
+        + " / ".join(names)
+        + " | memory, MB: "
+        + " / ".join(names)
+        + " |",
+        "|---" * (len(names) + 3) + "|",
     ]
     for row in table:
         memory = " / ".join(memory_cells(row, names))
-        out.append(f"| {row.name}: {row.about} | {' | '.join(cells(row, names))} | {memory} |")
+        cpu = " / ".join(cpu_cells(row, names))
+        times = " | ".join(cells(row, names))
+        out.append(f"| {row.name}: {row.about} | {times} | {cpu} | {memory} |")
     if len(names) > 1 and table:
-        out.append("| geometric mean | | " + " | ".join(means(table, names)) + " | |")
+        wall, cpu_means = means(table, names, Row.ratio), means(table, names, Row.cpu_ratio)
+        out.append(f"| geometric mean | | {' | '.join(wall)} | {' / '.join(cpu_means)} | |")
     started = startup_rows(results)
     if started:
         out += [

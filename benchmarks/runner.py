@@ -26,7 +26,7 @@ def run_workload(
     rounds: int,
     say: Callable[[str], None],
 ) -> dict[str, dict[str, Any]]:
-    """By engine: `laps` (name -> seconds per round), `peak_bytes`, or `error`.
+    """By engine: `laps` (name -> seconds per round), `cpu_s`, `peak_bytes`, or `error`.
 
     A first round warms up and is watched for memory; no time is taken from it.
     """
@@ -42,6 +42,7 @@ def run_workload(
             continue
         answers[name] = reply["answer"]
         results[name] = {"laps": {lap: [] for lap in reply["laps"]}}
+        results[name]["cpu_s"] = []
         results[name]["peak_bytes"] = reply["peak_bytes"]
         spent[name] = 0.0
     for name in differing(answers):
@@ -57,6 +58,7 @@ def run_workload(
                 results[name] = {"error": reply.get("error", "another answer the second time")}
                 del answers[name]
                 continue
+            results[name]["cpu_s"].append(reply["cpu_s"])
             for lap, seconds in reply["laps"].items():
                 results[name]["laps"][lap].append(seconds)
                 spent[name] += seconds

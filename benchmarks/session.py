@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.engines import ROOT, Engine
 from benchmarks.model import Workload
-from benchmarks.tree import PeakMemory
+from benchmarks.tree import PeakMemory, cpu_of
 
 
 class Session:
@@ -55,6 +55,7 @@ class Session:
             "scale": scale,
             "settings": dict(self.engine.settings(workload.profile)),
         }
+        cpu_s = cpu_of(process.pid)
         peak = PeakMemory(process.pid) if watch else None
         if peak is not None:
             peak.start()
@@ -64,6 +65,7 @@ class Session:
             reply = self._receive(process)
         finally:
             peak_bytes = peak.stop() if peak is not None else 0
+        reply["cpu_s"] = max(0.0, cpu_of(process.pid) - cpu_s)
         if watch:
             reply["peak_bytes"] = peak_bytes
         return reply

@@ -1,4 +1,4 @@
-"""The memory of a process and all its descendants, watched from outside.
+"""The memory and the processor time of a process and all its descendants, from outside.
 
 Pages that several processes share count once, in parts (PSS), where the system
 tells; else they count in each.
@@ -21,6 +21,19 @@ def memory_of(pid: int) -> int:
             with contextlib.suppress(psutil.Error):
                 info = process.memory_full_info()
                 total += getattr(info, "pss", info.rss)
+    return total
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of processor time the tree has used, with its processes that have ended."""
+    total = 0.0
+    with contextlib.suppress(psutil.Error):
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                total += times.user + times.system
+                total += times.children_user + times.children_system
     return total
 
 

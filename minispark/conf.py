@@ -121,6 +121,8 @@ KNOWN: dict[str, tuple[Callable[[str], Any], str | None]] = {
     "minispark.node.heartbeatMisses": (_integer(1), "3"),
     "minispark.ray.keepAlive": (parse_bool, "false"),
     "minispark.ray.placementTimeout": (parse_seconds, "30s"),
+    # How long a stage waits for the first executor of its resource profile.
+    "minispark.resourceProfile.timeout": (parse_seconds, "60s"),
 }
 
 

@@ -126,9 +126,11 @@ class FakeBackend:
         elif isinstance(command, cmd.SetTimer):
             self.timers.append(command.at_s)
 
-    def add_executor(self, name: str, node: str = "n0", cores: int = 1) -> list[cmd.Command]:
+    def add_executor(
+        self, name: str, node: str = "n0", cores: int = 1, profile_id: int = 0
+    ) -> list[cmd.Command]:
         """An executor registers."""
-        info = ExecutorInfo(ExecutorId(name), NodeId(node), cores)
+        info = ExecutorInfo(ExecutorId(name), NodeId(node), cores, profile_id)
         return self.send(ev.ExecutorAdded(info))
 
     def submit(self, job: JobSpec) -> list[cmd.Command]:

@@ -26,6 +26,7 @@ from minispark.runtime.current import current_task
 from minispark.runtime.engine import Engine
 from minispark.runtime.masters import default_master, parse_master
 from minispark.runtime.properties import LocalProperties
+from minispark.runtime.resources import ResourceProfile
 from minispark.version import PYSPARK_VERSION
 
 if TYPE_CHECKING:
@@ -383,6 +384,10 @@ class _ContextBase:
 
     def _persisted(self, rdd: RDD[Any]) -> None:
         self._engine.persisted(rdd._node)
+
+    def _use_profile(self, profile: ResourceProfile) -> int:
+        self._assert_active()
+        return self._engine.use_profile(profile)
 
     def _unpersist(self, rdd: RDD[Any], blocking: bool) -> None:
         self._engine.unpersist(rdd._node, blocking)

@@ -59,7 +59,10 @@ class NodeInfo:
     is_barrier: bool = False
     #: The user says that a partition computed again may have other records.
     is_indeterminate: bool = False
+    #: What the user gave to `withResources`.
     resource_profile: Any = None
+    #: The executors that go with it; 0: any.
+    profile_id: int = 0
 
 
 class Node:

@@ -58,6 +58,10 @@ class StageSpec:
     is_barrier: bool = False
     #: Cores that one task occupies.
     task_cpus: int = 1
+    #: Only executors of this resource profile run its tasks; 0: the default ones.
+    profile_id: int = 0
+    #: What the profile asks for, for messages.
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from itertools import accumulate
 from typing import Any
 
 from minispark.closures import dumps_closure
+from minispark.errors import PySparkValueError
 from minispark.ids import RddId, ShuffleId
 from minispark.plan import pipeline as p
 from minispark.plan.capture import capture
@@ -27,6 +28,7 @@ from minispark.plan.nodes import (
     Exchange,
     MapPartitions,
     Node,
+    NodeInfo,
     Shuffle,
     Source,
     Union,
@@ -286,18 +288,35 @@ def _reads(nodes: list[Node], start: Node, through_start: bool) -> tuple[Point, 
     return tuple(points)
 
 
-def _is_indeterminate(node: Node) -> bool:
-    """Whether the user said so of the node, or of a step that runs with it."""
-    if node.is_checkpointed:
-        return False
-    if isinstance(node, MapPartitions):
+def _infos(node: Node) -> Iterator[NodeInfo]:
+    """What the user said of a node, and of the steps that run with it."""
+    yield node.info
+    if isinstance(node, MapPartitions) and not node.is_checkpointed:
         assert node.info.captured is not None
         base, current = node.info.captured.base, node
-        while current.parent is not base and not current.info.is_indeterminate:
+        while current.parent is not base:
             assert isinstance(current.parent, MapPartitions)
             current = current.parent
-        return current.info.is_indeterminate
-    return node.info.is_indeterminate
+            yield current.info
+
+
+def _is_indeterminate(node: Node) -> bool:
+    """Whether the user said so of the node, or of a step that runs with it."""
+    return not node.is_checkpointed and any(info.is_indeterminate for info in _infos(node))
+
+
+def _profile(nodes: Sequence[Node]) -> NodeInfo:
+    """The information of a node that has the stage's resource profile, if one has."""
+    found: dict[int, NodeInfo] = {
+        info.profile_id: info for node in nodes for info in _infos(node) if info.profile_id
+    }
+    if len(found) > 1:
+        raise PySparkValueError(
+            f"RDDs of one stage have the resource profiles {sorted(found)}: a stage can have"
+            " one; give another profile behind a shuffle",
+            "RESOURCE_PROFILES_DIFFER",
+        )
+    return next(iter(found.values()), NodeInfo())
 
 
 def _build(root: Node, exchange: Exchange | None) -> StagePlan:
@@ -306,6 +325,7 @@ def _build(root: Node, exchange: Exchange | None) -> StagePlan:
     for node in nodes:
         builder.add(node)
     persisted = [n for n in nodes if n.is_persisted]
+    profile = _profile(nodes)
     spec = StageSpec(
         shuffle_id=exchange.shuffle_id if exchange else None,
         num_partitions=root.num_partitions,
@@ -317,6 +337,8 @@ def _build(root: Node, exchange: Exchange | None) -> StagePlan:
         name=root.info.call_site,
         is_indeterminate=any(map(_is_indeterminate, nodes)),
         is_barrier=any(n.info.is_barrier for n in nodes),
+        profile_id=profile.profile_id,
+        profile=str(profile.resource_profile) if profile.profile_id else "",
     )
     output = (
         MapOutputPlan(

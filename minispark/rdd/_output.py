@@ -248,29 +248,22 @@ class _OutputOps(_ApproximateOps[T_co]):
         return RDDBarrier(self._handle())
 
     def withResources(self: _OutputOps[T], profile: ResourceProfile) -> RDD[T]:
-        """This RDD, computed by tasks with the given resources.
+        """This RDD, computed by executors that have what a profile asks for.
 
-        Narrow. A task has one core here; a profile that asks for more of
-        anything is refused with PySparkNotImplementedError.
+        Narrow. Changes this RDD. They are started when a stage needs them, and
+        stay. A profile that nothing here can satisfy fails the action.
 
         Examples
         --------
         >>> from minispark import ResourceProfileBuilder, TaskResourceRequests
         >>> profile = ResourceProfileBuilder().require(TaskResourceRequests().cpus(1)).build
-        >>> rdd = sc.parallelize([1]).withResources(profile)
-        >>> rdd.getResourceProfile() is profile
-        True
+        >>> rdd = sc.parallelize([1, 2]).withResources(profile)
+        >>> rdd.getResourceProfile() is profile, rdd.collect()
+        (True, [1, 2])
         """
         if not isinstance(profile, ResourceProfile):
             raise arguments.wrong_type("profile", profile, "a ResourceProfile", "NOT_EXPECTED_TYPE")
-        needs = {name: request.amount for name, request in profile.taskResources.items()}
-        if profile.executorResources or needs.pop("cpus", 1) > 1 or needs:
-            raise PySparkNotImplementedError(
-                "RDD.withResources() can only ask for one core per task; set the resources of "
-                "the executors in the SparkConf, for all stages (spark.executor.cores, "
-                "spark.executor.memory)",
-                "NOT_IMPLEMENTED",
-            )
+        self._node.info.profile_id = self.ctx._use_profile(profile)
         self._node.info.resource_profile = profile
         return self._handle()
 

@@ -52,12 +52,13 @@ class RDD(_TableOps[T_co]):
         `cache` `persist` `unpersist` `is_cached` `getStorageLevel` `checkpoint`
         `localCheckpoint` `isCheckpointed` `is_checkpointed` `isLocallyCheckpointed`
         `getCheckpointFile` `cleanShuffleDependencies`
+    Where its tasks run
+        `barrier` `withResources`
     About it
         `context` `id` `name` `setName` `toDebugString` `explain` `getResourceProfile`
     Not available
         `saveAsHadoopFile` `saveAsHadoopDataset`
-        `saveAsNewAPIHadoopFile` `saveAsNewAPIHadoopDataset` `toDF` `barrier`
-        `withResources`
+        `saveAsNewAPIHadoopFile` `saveAsNewAPIHadoopDataset` `toDF`
 
     Examples
     --------

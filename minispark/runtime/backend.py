@@ -6,6 +6,7 @@ Must not know: jobs, plans, results.
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from minispark.conf import SparkConf
+from minispark.errors import PySparkValueError
 from minispark.ids import ExecutorId
 from minispark.runtime.boot import Address, Launcher, LauncherEvents
 from minispark.runtime.cluster_files import ClusterFiles
@@ -23,6 +25,7 @@ from minispark.runtime.executor import Executor
 from minispark.runtime.inline import InlineRunner
 from minispark.runtime.local_dirs import MAX_SOCKET_PATH, AppDir, create_app_dir
 from minispark.runtime.masters import Master
+from minispark.runtime.slots import Slot, declared_resources
 
 
 class Backend:
@@ -44,6 +47,8 @@ class Backend:
         self._launcher: Launcher | None = None
         #: Executor processes a cluster has room for, once it was joined.
         self.cluster_size: Callable[[], int] = int
+        #: What executors of resource profiles take, by the profile's id.
+        self._slots: dict[int, Slot] = {}
 
     def start(self, driver: Driver, events: LauncherEvents) -> None:
         """Begins to provide executors, in the background where that takes long."""
@@ -55,12 +60,17 @@ class Backend:
                 self._nodes.reader,
                 whole_process=False,
             )
+            executor.addresses = {
+                name: tuple(str(unit) for unit in range(math.ceil(amount)))
+                for name, amount in declared_resources(dict(self._conf.getAll())).items()
+            }
             driver.use_inline(InlineRunner(executor))
             return
         from minispark.runtime.listener import ControlListener
 
         launcher = self._launcher = self._new_launcher(events)
         driver.members.listen(launcher.replace, launcher.kill)
+        driver.provide = self._provide
         network, connected = self._network, driver.members.connected
         if network is None:
             path = self._control_path()
@@ -72,9 +82,40 @@ class Backend:
             address = network.host, self._listener.address[1]
         launcher.start(events, address, self._secret)
 
+    def use_slot(self, slot: Slot) -> int:
+        """Takes note of a profile; the id that its stages go by.
+
+        The one executor of master `local` is of every profile it has the resources for.
+
+        Raises
+        ------
+        PySparkValueError
+            It has not.
+        """
+        if self._master.kind != "inline":
+            self._slots[slot.profile_id] = slot
+            return slot.profile_id
+        available = {"cpus": 1.0} | declared_resources(dict(self._conf.getAll()))
+        if slot.room(available) < 1:
+            raise PySparkValueError(
+                f"master 'local' cannot run tasks of the resource profile: {slot.lack(available)}"
+                " (spark.driver.resource.{name}.amount says what the machine has)",
+                "RESOURCE_PROFILE",
+            )
+        return 0
+
+    def _provide(self, profile_id: int, num_tasks: int) -> None:
+        assert self._launcher is not None
+        self._launcher.provide(self._slots[profile_id], num_tasks)
+
     def _new_launcher(self, events: LauncherEvents) -> Launcher:
         master = self._master
         settings = dict(self._conf.getAll())
+        cpus = self._conf.value("spark.task.cpus")
+        if master.num_executors is not None and master.num_executors < cpus:
+            raise PySparkValueError(
+                f"spark.task.cpus={cpus}: the master has {master.num_executors} cores"
+            )
         sys_path = (os.getcwd(), *(p for p in sys.path if p))
         if master.kind == "process":
             from minispark.runtime.launch.process_launcher import ProcessLauncher

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from minispark.ids import ExecutorId, NodeId
+from minispark.runtime.slots import Slot
 
 #: The node of the driver itself.
 DRIVER_NODE = NodeId("driver")
@@ -47,6 +48,12 @@ class ExecutorBoot:
     conf: Mapping[str, str] = field(default_factory=dict)
     #: Entries the driver puts in front of `sys.path`, its working directory first.
     sys_path: tuple[str, ...] = ()
+    #: The resource profile it is started for; 0: the default.
+    profile_id: int = 0
+    #: Cores that its tasks have.
+    cpus: int = 1
+    #: Units of other resources that are its own, by name.
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class LauncherEvents(Protocol):
@@ -61,6 +68,9 @@ class LauncherEvents(Protocol):
     def executor_ended(self, executor_id: ExecutorId, reason: str) -> None:
         """A process ended, or could not be started. May come besides the EOF."""
 
+    def profile_refused(self, profile_id: int, reason: str) -> None:
+        """There can be no executor of a resource profile."""
+
     def exhausted(self, reason: str) -> None:
         """No executor is left and none can be started any more."""
 
@@ -73,6 +83,9 @@ class Launcher(Protocol):
 
     def replace(self, executor_id: ExecutorId) -> None:
         """The driver found this executor dead: start another one in its place."""
+
+    def provide(self, slot: Slot, num_tasks: int) -> None:
+        """Has executors of a profile, as there is room, but no more than tasks; returns at once."""
 
     def kill(self, executor_id: ExecutorId) -> None:
         """Ends the process at once (SIGKILL)."""

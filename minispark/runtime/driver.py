@@ -113,6 +113,8 @@ class Driver:
             self._skews,
         )
         self._inline: InlineRunner | None = None
+        #: Has executors of a resource profile started; the backend's.
+        self.provide: Callable[[int, int], None] = lambda _profile_id, _num_tasks: None
 
     # -- life --------------------------------------------------------------
 
@@ -191,6 +193,10 @@ class Driver:
         self.members.node_lost(node_id, reason)
         self.post(e.NodeLost(node_id, reason))
 
+    def profile_refused(self, profile_id: int, reason: str) -> None:
+        """See `LauncherEvents`."""
+        self.post(e.ProfileRefused(profile_id, reason))
+
     def executor_ended(self, executor_id: ExecutorId, reason: str) -> None:
         """See `LauncherEvents`."""
         self.members.ended(executor_id, reason)
@@ -265,6 +271,9 @@ class Driver:
             self._drop_shuffle(command.shuffle_id)
         elif isinstance(command, c.KillExecutor):
             self.members.kill(command.executor_id)
+        elif isinstance(command, c.ProvideExecutors):
+            profile_id, num_tasks = command.profile_id, command.num_tasks
+            self.janitor.put(lambda: self.provide(profile_id, num_tasks))
         elif isinstance(command, c.SetTimer):
             heapq.heappush(self._timers, command.at_s)
             if self._inline is None:

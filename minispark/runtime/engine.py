@@ -43,7 +43,9 @@ from minispark.runtime.local_dirs import (
 )
 from minispark.runtime.masters import Master
 from minispark.runtime.progress import ProgressLine, is_watched
+from minispark.runtime.resources import ResourceProfile
 from minispark.runtime.results import values
+from minispark.runtime.slots import slot_of
 from minispark.scheduler.config import SchedulerConfig
 from minispark.storage.blocks import block_prefix
 from minispark.storage.files import NodeFiles
@@ -136,6 +138,10 @@ class Engine:
     def executor_ended(self, executor_id: ExecutorId, reason: str) -> None:
         """A process ended, or could not be started."""
         self.driver.executor_ended(executor_id, reason)
+
+    def profile_refused(self, profile_id: int, reason: str) -> None:
+        """There can be no executor of a resource profile."""
+        self.driver.profile_refused(profile_id, reason)
 
     def exhausted(self, reason: str) -> None:
         """There will be no more executors."""
@@ -253,6 +259,12 @@ class Engine:
         if blocking:
             self.files.remove_prefix(block_prefix(node.id))
 
+    def use_profile(self, profile: ResourceProfile) -> int:
+        """The number under which tasks find executors of a profile; 0: any of them."""
+        slot = slot_of(profile, dict(self.conf.getAll()))
+        self.replanned()
+        return self.backend.use_slot(slot)
+
     def replanned(self) -> None:
         """What plans are made of, beside their nodes, changed: they are made anew."""
         with self._plan_lock:
@@ -267,6 +279,7 @@ def _scheduler_config(conf: SparkConf, master: Master) -> SchedulerConfig:
             else conf.value("spark.task.maxFailures")
         ),
         max_stage_attempts=conf.value("spark.stage.maxConsecutiveAttempts"),
+        profile_wait_s=conf.value("minispark.resourceProfile.timeout"),
         locality_wait_s=conf.value("spark.locality.wait"),
         fair=str(conf.value("spark.scheduler.mode")).upper() == "FAIR",
         speculation=conf.value("spark.speculation"),

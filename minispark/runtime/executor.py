@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import cloudpickle
@@ -84,6 +84,9 @@ class Executor:
         self._whole_process = whole_process
         #: Without the driver, so that second copies make sense.
         self.may_be_lost = whole_process
+        #: What its tasks have: cores, and units of other resources by name.
+        self.cpus: int = 1
+        self.addresses: Mapping[str, tuple[str, ...]] = {}
         #: Asks the driver on behalf of a barrier task; see `BarrierTaskContext`.
         self.ask: Callable[[TaskId, str, str], tuple[bool, Any]] = _answer_alone
         #: Has the driver find a block in another executor's heap; see `BlockCopies.bring`.

@@ -103,6 +103,8 @@ class ProcessLink:
         self.stages: set[StageKey] = set()
         self.inputs: dict[ShuffleId, int] = {}
         self.files = 0
+        #: The resource profile it was started for.
+        self.profile_id = 0
         #: When something last came from the executor (the driver's clock).
         self.heard_s: float = 0.0
         #: The machine it runs on, and what was seen of it there while it was silent.

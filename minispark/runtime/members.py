@@ -192,6 +192,7 @@ class Members:
                 return
             link = ProcessLink(executor_id, facts["node"], facts["pid"], ctl, svc)
             link.machine = facts["machine"]
+            link.profile_id = facts["profile"]
             self._register(link)
 
     def _register(self, link: ProcessLink) -> None:
@@ -204,7 +205,7 @@ class Members:
         self.wake()
         if self.nodes:
             self.send_svc(link.executor_id, ("nodes", list(self.nodes.values())))
-        self._events.added(ExecutorInfo(link.executor_id, link.node_id))
+        self._events.added(ExecutorInfo(link.executor_id, link.node_id, profile_id=link.profile_id))
 
     def lose(self, executor_id: ExecutorId, reason: str) -> None:
         """Under the lock: forgets an executor and has it replaced."""

@@ -206,6 +206,14 @@ class ResourceProfile:
         """What an executor needs, by name."""
         return self._executor_requests
 
+    def __str__(self) -> str:
+        tasks = [f"{r.amount:g} {name}" for name, r in self._task_requests.items()]
+        executors = [f"{r.amount:g} {name}" for name, r in self._executor_requests.items()]
+        return (
+            f"per task {' and '.join(tasks) or 'the default'}, "
+            f"per executor {' and '.join(executors) or 'the default'}"
+        )
+
 
 class ResourceProfileBuilder:
     """Collects requests and builds a profile.

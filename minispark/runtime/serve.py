@@ -96,6 +96,8 @@ class _Session:
             self._reader(conf),
             whole_process=True,
         )
+        self._executor.cpus = boot.cpus
+        self._executor.addresses = boot.addresses
         self._executor.ask = self.ask
         self._executor.want = self.want
         self._answers: SimpleQueue[tuple[TaskId, tuple[bool, Any]]] = SimpleQueue()
@@ -120,6 +122,7 @@ class _Session:
             "probe": portable_hash(HASH_PROBE),
             "hash": hash(HASH_PROBE),
             "machine": machine(),
+            "profile": self._boot.profile_id,
         }
         send(connection, (channel, self._boot.executor_id, hello))
         return connection

@@ -18,6 +18,7 @@ from minispark.runtime.barrier import BarrierTaskContext
 from minispark.runtime.boot import DRIVER_NODE
 from minispark.runtime.messages import DriverBlock, StageCode, TaskSpec
 from minispark.runtime.node_reader import read_verified
+from minispark.runtime.resources import ResourceInformation
 from minispark.runtime.task_context import TaskContext
 from minispark.shuffle.cogroup import CoGrouper
 from minispark.shuffle.merge import merge_records
@@ -43,6 +44,11 @@ class TaskRun:
             spec.attempt,
             spec.task_id,
             code.properties,
+            executor.cpus,
+            {
+                name: ResourceInformation(name, list(units))
+                for name, units in executor.addresses.items()
+            },
         )
         #: The task's own copies of the accumulators its functions refer to.
         self.accumulators: dict[AccumulatorId, Accumulator[Any]] = {}

@@ -119,6 +119,15 @@ class KillExecutor(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ProvideExecutors(Command):
+    """Have executors of a resource profile, as many as there is room for."""
+
+    profile_id: int
+    #: More than for so many tasks at once are of no use.
+    num_tasks: int
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer(Command):
     """Send `TimerFired` at the time `at_s` (the clock of `now`), once."""
 

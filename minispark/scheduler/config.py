@@ -40,6 +40,8 @@ class SchedulerConfig:
     cancel_grace_s: float = 2.0
     #: A barrier stage fails when there were not enough cores for so long.
     barrier_wait_s: float = 15.0
+    #: A stage fails when no executor of its resource profile came for so long.
+    profile_wait_s: float = 30.0
 
     def prefetch(self, mean_s: float, num_timed: int) -> int:
         """How many tasks of this mean duration, of so many, may wait at an executor."""

@@ -106,6 +106,7 @@ class DAGScheduler:
             ev.ExecutorLost: self._on_executor_lost,
             ev.NodeLost: faults.node_lost,
             ev.ExecutorsExhausted: self._on_executors_exhausted,
+            ev.ProfileRefused: self._dispatcher.profile_refused,
             ev.BlocksUpdated: faults.blocks_updated,
             ev.TaskStarted: faults.started,
             ev.TaskSucceeded: faults.succeeded,

@@ -9,6 +9,7 @@ no core or no stage, and an event that frees one core costs one offer.
 from __future__ import annotations
 
 from minispark.scheduler.commands import Failure
+from minispark.scheduler.events import ProfileRefused
 from minispark.scheduler.executors import Executor
 from minispark.scheduler.lifecycle import Lifecycle
 from minispark.scheduler.stage import Running, Stage
@@ -38,6 +39,8 @@ class Dispatcher:
             state.touched.clear()
             self._watch_queues(now)
             return
+        if state.asked:
+            self._watch_profiles(now)
         if state.executors.free:
             if state.config.fair:
                 self._run_fair(now)
@@ -75,7 +78,7 @@ class Dispatcher:
         if stage.spec.is_barrier:
             return self._offer_barrier(stage, now)
         tasks = stage.tasks
-        free = state.executors.free
+        free = state.executors.free_of(stage.spec.profile_id)
         cpus = stage.spec.task_cpus
         if cpus > 1 and not self._has_room(stage, now):
             return True
@@ -121,7 +124,7 @@ class Dispatcher:
                 state.at(tasks.wake_s, _wake)
             return budget
         cpus = stage.spec.task_cpus
-        for executor in list(state.executors.free.values()):
+        for executor in list(state.executors.free_of(stage.spec.profile_id).values()):
             while budget > 0 and executor.cores - executor.used >= cpus:
                 index = tasks.take(executor, has_choice=False)
                 if index is None:
@@ -137,12 +140,13 @@ class Dispatcher:
         state = self.state
         if executor.is_doomed:
             return
-        stage = next(iter(state.ready.in_order()), None)
+        profile_id = executor.info.profile_id
+        stage = next((s for s in state.ready.in_order() if s.spec.profile_id == profile_id), None)
         if stage is None or stage.spec.is_barrier or stage.spec.task_cpus != 1:
             return
         tasks = stage.tasks
         mean = tasks.mean_s
-        if mean is None or state.executors.free:
+        if mean is None or state.executors.free_of(profile_id):
             return
         room = state.config.prefetch(mean, tasks.num_timed) - len(executor.queued)
         if room <= 0 or any(
@@ -151,7 +155,7 @@ class Dispatcher:
         ):
             return
         # The more an executor has waiting, the more must be left for the others.
-        cores = state.executors.total_cores
+        cores = state.executors.cores_of(profile_id)
         while room > 0 and len(tasks.pending) >= cores * (len(executor.queued) + 1):
             index = tasks.take(executor, has_choice=True)
             if index is None:
@@ -171,9 +175,9 @@ class Dispatcher:
         """Takes tasks back that were sent ahead behind one that turned out to be long."""
         self._watching = False
         state = self.state
-        if not state.executors.free:
-            return
         for executor in list(state.executors.by_id.values()):
+            if not state.executors.free_of(executor.info.profile_id):
+                continue
             if not executor.queued or any(
                 now - attempt.started_s < state.config.prefetch_below_s
                 for attempt in executor.running.values()
@@ -196,7 +200,7 @@ class Dispatcher:
             return True
         places = [
             executor
-            for executor in state.executors.free.values()
+            for executor in state.executors.free_of(stage.spec.profile_id).values()
             for _ in range((executor.cores - executor.used) // cpus)
         ]
         if len(places) < needed:
@@ -210,7 +214,16 @@ class Dispatcher:
     def _room(self, stage: Stage) -> int:
         """How many tasks of the stage could run at once on idle executors."""
         cpus = stage.spec.task_cpus
-        return sum(e.cores // cpus for e in self.state.executors.by_id.values())
+        return sum(
+            executor.cores // cpus
+            for executor in self.state.executors.by_id.values()
+            if executor.info.profile_id == stage.spec.profile_id
+        )
+
+    def _watch_profiles(self, now: float) -> None:
+        """Stages whose executors have still to come do not wait for ever."""
+        for stage in self.state.ready.in_order():
+            self._has_room(stage, now)
 
     def _has_room(self, stage: Stage, now: float) -> bool:
         """Whether these executors can run the stage at all; else its time runs."""
@@ -219,9 +232,29 @@ class Dispatcher:
             stage.room_deadline_s = None
             return True
         if stage.room_deadline_s is None:
-            stage.room_deadline_s = now + self.state.config.barrier_wait_s
+            stage.room_deadline_s = now + self._patience_s(stage)
             self.state.at(stage.room_deadline_s, self._check_room)
         return False
+
+    def profile_refused(self, event: ProfileRefused, now: float) -> None:
+        """Fails what needs executors that cannot be had."""
+        self.state.asked.pop(event.profile_id, None)
+        for stage in list(self.state.stages.values()):
+            spec = stage.spec
+            if spec.profile_id == event.profile_id and self.state.stages.get(stage.id) is stage:
+                text = (
+                    f"stage {stage.id} ({spec.name}) needs executors of resource profile "
+                    f"{spec.profile_id} ({spec.profile}): {event.reason}"
+                )
+                failure = Failure("executors", text, stage_id=stage.id, stage_name=spec.name)
+                self.lifecycle.abort(stage, failure, now)
+
+    def _patience_s(self, stage: Stage) -> float:
+        """How long to wait for room."""
+        config, profile_id = self.state.config, stage.spec.profile_id
+        if self.state.executors.cores_of(profile_id):
+            return config.barrier_wait_s
+        return config.profile_wait_s if profile_id else config.executor_timeout_s
 
     def _check_room(self, now: float) -> None:
         state = self.state
@@ -232,7 +265,17 @@ class Dispatcher:
             if not len(state.executors) or self._has_room(stage, now):
                 continue
             name = f"stage {stage.id} ({stage.spec.name})"
-            if stage.spec.is_barrier:
+            kind = "barrier"
+            if not state.executors.cores_of(stage.spec.profile_id):
+                kind = "executors"
+                text = (
+                    f"{name} needs executors of resource profile {stage.spec.profile_id} "
+                    f"({stage.spec.profile or 'the default'}), and none could be started within "
+                    f"{self._patience_s(stage):g} s; is there so much, and not in use?"
+                )
+                # Another job asks again: room may have been made.
+                state.asked.pop(stage.spec.profile_id, None)
+            elif stage.spec.is_barrier:
                 text = (
                     f"barrier {name} needs to run its {len(stage.partitions)} tasks at the same "
                     f"time, but there is room for {self._room(stage)}; "
@@ -243,7 +286,7 @@ class Dispatcher:
                     f"a task of {name} needs {stage.spec.task_cpus} cores, "
                     "but no executor has so many"
                 )
-            failure = Failure("barrier", text, stage_id=stage.id, stage_name=stage.spec.name)
+            failure = Failure(kind, text, stage_id=stage.id, stage_name=stage.spec.name)
             self.lifecycle.abort(stage, failure, now)
 
     # -- speculation ----------------------------------------------------------
@@ -285,7 +328,7 @@ class Dispatcher:
             attempt = tasks.running.get(index)
             if attempt is None or index in tasks.copies:
                 continue
-            for executor in self.state.executors.free.values():
+            for executor in self.state.executors.free_of(stage.spec.profile_id).values():
                 fits = executor.cores - executor.used >= stage.spec.task_cpus
                 if executor is not attempt.executor and fits:
                     self.state.launch(stage, index, executor, now, copy=True)

@@ -63,6 +63,14 @@ class ExecutorsExhausted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileRefused(Event):
+    """There can be no executor of a resource profile here."""
+
+    profile_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BlocksUpdated(Event):
     """An executor stored, moved or dropped persisted blocks."""
 

@@ -36,7 +36,10 @@ class ExecutorTable:
         self.by_id: dict[ExecutorId, Executor] = {}
         #: Those with at least one free core, in the order they became free.
         self.free: dict[ExecutorId, Executor] = {}
+        #: The same, apart for each resource profile.
+        self._free_of: dict[int, dict[ExecutorId, Executor]] = {}
         self.total_cores: int = 0
+        self._cores_of: dict[int, int] = {}
         #: Tasks sent ahead, cancelled ones included, at all executors.
         self.num_queued: int = 0
         self._nodes: dict[NodeId, int] = {}
@@ -53,11 +56,26 @@ class ExecutorTable:
         """Nodes with at least one executor."""
         return len(self._nodes)
 
+    @property
+    def has_profiles(self) -> bool:
+        """Whether executors of other profiles than the default live or have lived."""
+        return len(self._cores_of) > 1 or (bool(self._cores_of) and 0 not in self._cores_of)
+
+    def free_of(self, profile_id: int) -> dict[ExecutorId, Executor]:
+        """Those of `free` that were started for a profile."""
+        return self._free_of.setdefault(profile_id, {})
+
+    def cores_of(self, profile_id: int) -> int:
+        """Cores of all executors of a profile."""
+        return self._cores_of.get(profile_id, 0)
+
     def add(self, info: ExecutorInfo) -> Executor:
         """A new executor, idle."""
         executor = Executor(info, info.executor_id, info.node_id, info.cores)
         self.by_id[executor.id] = executor
         self.total_cores += executor.cores
+        profile_id = info.profile_id
+        self._cores_of[profile_id] = self.cores_of(profile_id) + executor.cores
         self._nodes[executor.node_id] = self._nodes.get(executor.node_id, 0) + 1
         self.refresh(executor)
         return executor
@@ -67,8 +85,9 @@ class ExecutorTable:
         executor = self.by_id.pop(executor_id, None)
         if executor is None:
             return None
-        self.free.pop(executor_id, None)
+        self._not_free(executor)
         self.total_cores -= executor.cores
+        self._cores_of[executor.info.profile_id] -= executor.cores
         self.num_queued -= len(executor.queued)
         self._nodes[executor.node_id] -= 1
         if not self._nodes[executor.node_id]:
@@ -89,7 +108,7 @@ class ExecutorTable:
         executor.running[attempt.id] = attempt
         executor.used += cpus
         if executor.used >= executor.cores:
-            self.free.pop(executor.id, None)
+            self._not_free(executor)
 
     def release(self, attempt: TaskAttempt, cpus: int) -> None:
         """The attempt's core is free again."""
@@ -114,5 +133,10 @@ class ExecutorTable:
         """Puts the executor among the free ones, or out, as its state says."""
         if executor.used < executor.cores and not executor.is_doomed:
             self.free.setdefault(executor.id, executor)
+            self.free_of(executor.info.profile_id).setdefault(executor.id, executor)
         else:
-            self.free.pop(executor.id, None)
+            self._not_free(executor)
+
+    def _not_free(self, executor: Executor) -> None:
+        self.free.pop(executor.id, None)
+        self.free_of(executor.info.profile_id).pop(executor.id, None)

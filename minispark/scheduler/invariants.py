@@ -39,10 +39,18 @@ def _validate_executors(state: SchedulerState) -> None:
         is_free = executor.used < executor.cores and not executor.is_doomed
         assert (executor.id in table.free) == is_free, f"{executor.id}: free is wrong"
         for attempt in (*executor.running.values(), *executor.queued.values()):
+            profile_id = attempt.stage.spec.profile_id
+            assert profile_id == executor.info.profile_id, f"{executor.id}: other profile"
             assert state.tasks.get(attempt.id) is attempt, f"unknown task on {executor.id}"
         total += executor.cores
         queued += len(executor.queued)
     assert total == table.total_cores, "total_cores is wrong"
+    profiles = {e.info.profile_id for e in table.by_id.values()}
+    for profile_id in profiles:
+        of = [e for e in table.by_id.values() if e.info.profile_id == profile_id]
+        assert table.cores_of(profile_id) == sum(e.cores for e in of), "cores_of is wrong"
+        free = {e.id for e in of if e.id in table.free}
+        assert table.free_of(profile_id).keys() == free, "free_of is wrong"
     assert queued == table.num_queued, "num_queued is wrong"
     assert table.free.keys() <= table.by_id.keys(), "a dead executor is free"
 

@@ -36,3 +36,5 @@ class ExecutorInfo:
     node_id: NodeId
     #: Tasks it runs at the same time.
     cores: int = 1
+    #: The resource profile it was started for; 0: the default.
+    profile_id: int = 0

@@ -11,7 +11,14 @@ from collections.abc import Callable
 
 from minispark.ids import JobId, ShuffleId, StageId, TaskId
 from minispark.scheduler.blocks import BlockTracker
-from minispark.scheduler.commands import CancelTask, Command, KillExecutor, LaunchTask, SetTimer
+from minispark.scheduler.commands import (
+    CancelTask,
+    Command,
+    KillExecutor,
+    LaunchTask,
+    ProvideExecutors,
+    SetTimer,
+)
 from minispark.scheduler.config import SchedulerConfig
 from minispark.scheduler.executors import Executor, ExecutorTable
 from minispark.scheduler.history import History
@@ -46,6 +53,8 @@ class SchedulerState:
         self.exhausted: str | None = None
         #: Since when there has been no executor at all; None when there is one.
         self.deserted_since_s: float | None = 0.0
+        #: Per resource profile, the number of tasks that executors were asked for.
+        self.asked: dict[int, int] = {}
         self.out: list[Command] = []
         self._next_task = 0
         self._timers: list[tuple[float, int, Callable[[float], None]]] = []
@@ -202,6 +211,13 @@ class SchedulerState:
     def update_ready(self, stage: Stage) -> None:
         """Puts the stage among those with something to launch, or out."""
         if stage.is_running and (stage.tasks.pending or stage.tasks.slow):
+            if stage.spec.profile_id:
+                self._ask_for_executors(stage.spec.profile_id, len(stage.partitions))
             self.ready.add(stage)
         else:
             self.ready.discard(stage)
+
+    def _ask_for_executors(self, profile_id: int, num_tasks: int) -> None:
+        if self.asked.get(profile_id, 0) < num_tasks:
+            self.asked[profile_id] = num_tasks
+            self.emit(ProvideExecutors(profile_id, num_tasks))

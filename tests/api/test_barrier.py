@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from minispark.errors import PySparkNotImplementedError, PySparkRuntimeError
+from minispark.errors import PySparkRuntimeError
 from minispark.ids import ExecutorId, StageId, TaskId
 from minispark.runtime.rendezvous import Rendezvous
 
@@ -104,33 +104,6 @@ def test_not_in_a_barrier_stage(sc: Any, engine: Any) -> None:
 
     assert sc.parallelize([1], 1).map(look).collect() == ["PySparkRuntimeError"]
     assert look(1) == "PySparkRuntimeError"
-
-
-@pytest.mark.minispark_only
-def test_a_profile_is_kept_or_refused(sc: Any) -> None:
-    from minispark import (
-        ExecutorResourceRequests,
-        ResourceProfileBuilder,
-        TaskResourceRequests,
-    )
-
-    def profile(*requests: Any) -> Any:
-        builder = ResourceProfileBuilder()
-        for request in requests:
-            builder.require(request)
-        return builder.build
-
-    rdd = sc.parallelize([1], 1)
-    assert rdd.getResourceProfile() is None
-    small = profile(TaskResourceRequests().cpus(1))
-    assert rdd.withResources(small).getResourceProfile() is small
-    for large in (
-        profile(TaskResourceRequests().cpus(2)),
-        profile(TaskResourceRequests().resource("gpu", 1)),
-        profile(ExecutorResourceRequests().memory("2g")),
-    ):
-        with pytest.raises(PySparkNotImplementedError, match=r"spark\.executor\.memory"):
-            rdd.withResources(large)
 
 
 # -- the meeting itself ------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from minispark.ids import ExecutorId
 from minispark.runtime.boot import Address, ExecutorBoot, LauncherEvents, NodeInfo
+from minispark.runtime.slots import Slot, Units, declared_resources
 
 #: A process that does not exit when asked is killed after this long.
 _STOP_S = 2.0
@@ -35,6 +36,13 @@ class ProcessLauncher:
         self._sys_path = sys_path
         self._lock = threading.Lock()
         self._processes: dict[ExecutorId, subprocess.Popen[bytes]] = {}
+        #: What every process that was not replaced takes, and its units.
+        self._held: dict[ExecutorId, tuple[Slot, dict[str, tuple[str, ...]]]] = {}
+        self._declared = declared_resources(conf)
+        self._units = Units(self._declared)
+        #: Processes by resource profile.
+        self._sizes: dict[int, int] = {}
+        self._cpus = int(conf.get("spark.task.cpus", "1"))
         self._watchers: list[threading.Thread] = []
         self._next = 0
         self._failed_in_a_row = 0
@@ -44,15 +52,37 @@ class ProcessLauncher:
         """See `Launcher`."""
         self._events, self._driver, self._secret = events, driver, secret
         events.node_added(self._node)
-        for _ in range(self._num_executors):
-            self._launch()
+        for _ in range(self._num_executors // self._cpus):
+            self._launch(Slot(0, self._cpus), {})
 
     def replace(self, executor_id: ExecutorId) -> None:
         """See `Launcher`."""
         self.kill(executor_id)
-        self._launch()
+        with self._lock:
+            found = self._held.pop(executor_id, None)
+        if found is not None:  # else it was replaced before
+            self._launch(*found)
 
-    def _launch(self) -> None:
+    def provide(self, slot: Slot, num_tasks: int) -> None:
+        """See `Launcher`. They share the machine's cores with the default ones, of which
+        those without a task need none."""
+        available = {"cpus": float(self._num_executors)} | self._declared
+        wanted = min(slot.room(available), num_tasks)
+        there = self._sizes.get(slot.profile_id, 0)
+        while there < wanted:
+            with self._lock:
+                units = self._units.take(slot)
+            if units is None:
+                break
+            there += 1
+            self._launch(slot, units)
+        self._sizes[slot.profile_id] = there
+        if not there:
+            in_use = "executors of other resource profiles have what there is"
+            reason = in_use if wanted else slot.lack(available)
+            self._events.profile_refused(slot.profile_id, reason)
+
+    def _launch(self, slot: Slot, units: dict[str, tuple[str, ...]]) -> None:
         env = dict(os.environ)
         for key, value in self._conf.items():
             if key.startswith("spark.executorEnv."):
@@ -63,8 +93,17 @@ class ProcessLauncher:
                 return
             executor_id = ExecutorId(str(self._next))
             self._next += 1
+            self._held[executor_id] = slot, units
             boot = ExecutorBoot(
-                executor_id, self._node, self._driver, self._secret, self._conf, self._sys_path
+                executor_id,
+                self._node,
+                self._driver,
+                self._secret,
+                self._conf,
+                self._sys_path,
+                slot.profile_id,
+                slot.cpus,
+                units,
             )
             process = subprocess.Popen(
                 [sys.executable, "-m", "minispark.runtime.serve"],

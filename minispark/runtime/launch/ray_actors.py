@@ -23,11 +23,12 @@ class ExecutorActor:
     """One executor process. Sync and without concurrency groups: user code then
     runs on the main thread, where signals reach it."""
 
-    def where(self) -> tuple[str, int]:
-        """(Ray's id of the node, process id)."""
+    def where(self) -> tuple[str, int, list[str]]:
+        """(Ray's id of the node, process id, the GPUs that Ray gave it)."""
         import ray
 
-        return ray.get_runtime_context().get_node_id(), os.getpid()
+        gpus = [str(gpu) for gpu in ray.get_gpu_ids()]
+        return ray.get_runtime_context().get_node_id(), os.getpid(), gpus
 
     def serve(self, entry_point: str, boot: bytes) -> None:
         """Runs the executor until its driver ends it or is gone."""

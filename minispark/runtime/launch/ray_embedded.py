@@ -22,7 +22,7 @@ import os
 import secrets
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from minispark.errors import PySparkRuntimeError
@@ -61,6 +61,8 @@ class _State:
         self.is_ours = False
         self.is_embedded = False
         self.num_cpus = 0
+        #: What it was told to have besides.
+        self.resources: dict[str, float] = {}
         self.users = 0
         #: What is to be removed with an embedded Ray.
         self.embedded: EmbeddedRay | None = None
@@ -85,10 +87,16 @@ def _state() -> _State:
         return _current
 
 
-def acquire_local(num_cpus: int, base: str) -> RaySession:
-    """An embedded Ray of at least `num_cpus`; reuses the one there is. Blocks for seconds."""
+def acquire_local(
+    num_cpus: int, base: str, resources: Mapping[str, float] | None = None
+) -> RaySession:
+    """An embedded Ray of at least `num_cpus`; reuses the one there is. Blocks for seconds.
+
+    `resources` are what it shall believe to have besides: `gpu`, or names of one's own.
+    """
     state = _state()
-    return _to_end_at_exit(state.thread.call(lambda: _acquire_local(state, num_cpus, base)))
+    wanted = dict(resources or {})
+    return _to_end_at_exit(state.thread.call(lambda: _acquire_local(state, num_cpus, base, wanted)))
 
 
 def acquire_cluster(address: str) -> RaySession:
@@ -135,20 +143,24 @@ def _at_exit() -> None:
 # ---------------------------------------------------------------- on the Ray thread
 
 
-def _acquire_local(state: _State, num_cpus: int, base: str) -> RaySession:
+def _acquire_local(
+    state: _State, num_cpus: int, base: str, resources: dict[str, float]
+) -> RaySession:
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():
         if not state.is_ours:
             return RaySession(ray, is_embedded=False, has_hash_seed=False)
-        if state.users or (state.is_embedded and state.num_cpus >= num_cpus):
+        is_enough = state.num_cpus >= num_cpus and state.resources == resources
+        if state.users or (state.is_embedded and is_enough):
             state.users += 1
             return RaySession(ray, state.is_embedded, has_hash_seed=state.is_embedded)
         _shutdown(state)
     with start_environment(state.token):
         ray = _imported(state)
-        state.embedded = start_embedded(ray, num_cpus, base)
+        state.embedded = start_embedded(ray, num_cpus, base, resources)
     state.is_ours = state.is_embedded = True
     state.num_cpus = num_cpus
+    state.resources = resources
     state.users = 1
     return RaySession(ray, is_embedded=True, has_hash_seed=True)
 

@@ -44,6 +44,7 @@ from minispark.runtime.launch.ray_options import (
     reason_of,
 )
 from minispark.runtime.local_dirs import local_base_dir
+from minispark.runtime.slots import Slot, declared_resources
 
 _log = logging.getLogger("minispark.launch")
 
@@ -63,7 +64,11 @@ class _Executor:
 
     executor_id: ExecutorId
     actor: Any
+    #: What a resource profile asks for; None: a default executor.
+    slot: Slot | None = None
     state: str = "placing"
+    #: The GPUs that Ray gave it.
+    gpus: list[str] = field(default_factory=list)
     #: Ray's id of the node it runs on.
     ray_node: str | None = None
     pid: int | None = None
@@ -145,6 +150,10 @@ class RayLauncher:
         """See `Launcher`."""
         self._queue.put(partial(self._replace, executor_id))
 
+    def provide(self, slot: Slot, num_tasks: int) -> None:
+        """See `Launcher`."""
+        self._queue.put(partial(self._provide, slot, num_tasks))
+
     def kill(self, executor_id: ExecutorId) -> None:
         """See `Launcher`."""
         self._queue.put(partial(self._kill, executor_id))
@@ -177,7 +186,9 @@ class RayLauncher:
         try:
             if self._cluster_address is None:
                 base = local_base_dir(self._conf)
-                self._session = ray_embedded.acquire_local(self._shape.processes or 1, base)
+                cpus = (self._shape.processes or 1) * self._shape.task_cpus
+                declared = declared_resources(self._conf)
+                self._session = ray_embedded.acquire_local(cpus, base, declared)
             else:
                 self._session = ray_embedded.acquire_cluster(self._cluster_address)
         except Exception as error:
@@ -225,7 +236,28 @@ class RayLauncher:
                 for node_id, reason in self._agents.check(now):
                     self._node_lost(node_id, reason)
 
-    def _create(self, near: str | None) -> None:
+    def _provide(self, slot: Slot, num_tasks: int) -> None:
+        assert self._session is not None
+        is_local = self._cluster_address is None
+        has = {name: float(n) for name, n in self._session.ray.cluster_resources().items()}
+        available = {**has, "cpus": has.get("CPU", 0.0), "gpu": has.get("GPU", 0.0)}
+        room = slot.room(available)
+        if room < 1 and is_local:
+            self._report(self._events.profile_refused, slot.profile_id, slot.lack(available))
+            return
+        # A cluster may grow: at least one is asked for, and the stage's patience decides.
+        instances = int(self._conf.get("spark.executor.instances", "0"))
+        if instances and slot.per_executor and not is_local:
+            room = min(room, instances * slot.per_executor)
+        there = sum(
+            e.slot is not None and e.slot.profile_id == slot.profile_id and not e.is_replaced
+            for e in self._executors.values()
+        )
+        for _ in range(min(max(1, room), num_tasks) - there):
+            self._create(None, slot)
+        self._placement_deadline = time.monotonic() + self._placement_s
+
+    def _create(self, near: str | None, slot: Slot | None = None) -> None:
         assert self._session is not None
         ray = self._session.ray
         executor_id = ExecutorId(str(self._next_id))
@@ -235,6 +267,7 @@ class RayLauncher:
             self._shape,
             on_cluster=self._cluster_address is not None,
             has_hash_seed=self._session.has_hash_seed,
+            slot=slot,
         )
         if self._cluster_address is None:
             if not self._session.is_embedded:
@@ -244,7 +277,8 @@ class RayLauncher:
             options["scheduling_strategy"] = affinity(near, soft=True)
         else:
             options["scheduling_strategy"] = "SPREAD"
-        executor = _Executor(executor_id, self._actor_class.options(**options).remote())
+        actor = self._actor_class.options(**options).remote()
+        executor = _Executor(executor_id, actor, slot)
         self._executors[executor_id] = executor
         self._call(executor, executor.actor.where.remote(), self._placed)
 
@@ -263,7 +297,7 @@ class RayLauncher:
         if error is not None:
             self._ended(executor, f"it could not be started: {reason_of(error)}")
             return
-        executor.ray_node, executor.pid = future.result()
+        executor.ray_node, executor.pid, executor.gpus = future.result()
         executor.state = "waiting"
         if not any(e.state == "placing" for e in self._executors.values()):
             self._placement_deadline = None
@@ -286,7 +320,15 @@ class RayLauncher:
 
     def _serve(self, executor: _Executor, node: NodeInfo) -> None:
         boot = ExecutorBoot(
-            executor.executor_id, node, self._driver, self._secret, self._conf, self._sys_path
+            executor.executor_id,
+            node,
+            self._driver,
+            self._secret,
+            self._conf,
+            self._sys_path,
+            0 if executor.slot is None else executor.slot.profile_id,
+            self._shape.task_cpus if executor.slot is None else executor.slot.cpus,
+            _units(executor),
         )
         executor.state = "serving"
         executor.serving_since = time.monotonic()
@@ -333,7 +375,7 @@ class RayLauncher:
         near = executor.ray_node
         if near is not None and self._agents is not None and not self._agents.is_alive(near):
             near = None
-        self._create(near)
+        self._create(near, executor.slot)
 
     def _kill(self, executor_id: ExecutorId) -> None:
         executor = self._executors.get(executor_id)
@@ -409,3 +451,12 @@ class RayLauncher:
                 while True:
                     self._queue.get_nowait()
             ray_embedded.release(session, self._keep_alive)
+
+
+def _units(executor: _Executor) -> dict[str, tuple[str, ...]]:
+    """The units of each resource it has: Ray tells those of GPUs, and of others the amount."""
+    names = executor.slot.resources if executor.slot is not None else ()
+    units: dict[str, tuple[str, ...]] = dict.fromkeys(names, ())
+    if executor.gpus:
+        units["gpu"] = tuple(executor.gpus)
+    return units

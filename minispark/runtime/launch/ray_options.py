@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minispark.errors import PySparkValueError
+from minispark.runtime.slots import Slot
 
 _RESOURCE = re.compile(r"spark\.executor\.resource\.(.+)\.amount")
 _SIZE = re.compile(r"(\d+)\s*([kmgtp]?)b?", re.IGNORECASE)
@@ -28,28 +29,48 @@ class ClusterShape:
     max_cores: int | None
     #: Processes that share what Spark calls one executor.
     cores: int
+    #: Cores of a process: what a task has.
+    task_cpus: int = 1
 
     @staticmethod
     def of(conf: Mapping[str, str], num_executors: int | None) -> ClusterShape:
         """As configured; `num_executors` decides where it is given."""
         cores = _positive(conf, "spark.executor.cores") or 1
         instances = _positive(conf, "spark.executor.instances")
-        processes = num_executors
+        task_cpus = _positive(conf, "spark.task.cpus") or 1
+        if num_executors is None and cores < task_cpus and "spark.executor.cores" in conf:
+            raise PySparkValueError(
+                f"spark.task.cpus={task_cpus} is more than spark.executor.cores={cores}"
+            )
+        slots = max(1, cores // task_cpus)
+        processes = None if num_executors is None else max(1, num_executors // task_cpus)
         if processes is None and instances is not None:
-            processes = instances * cores
-        return ClusterShape(processes, _positive(conf, "spark.cores.max"), cores)
+            processes = instances * slots
+        return ClusterShape(processes, _positive(conf, "spark.cores.max"), slots, task_cpus)
 
     def fill(self, resources: Mapping[str, float]) -> int:
         """The number of processes for a cluster with these resources."""
         cpus = int(resources.get("CPU", 0))
-        return max(1, min(cpus, self.max_cores or cpus))
+        return max(1, min(cpus, self.max_cores or cpus) // self.task_cpus)
 
 
 def executor_options(
-    conf: Mapping[str, str], shape: ClusterShape, on_cluster: bool, has_hash_seed: bool
+    conf: Mapping[str, str],
+    shape: ClusterShape,
+    on_cluster: bool,
+    has_hash_seed: bool,
+    slot: Slot | None = None,
 ) -> dict[str, Any]:
-    """Options of one executor actor, but for where it is placed."""
-    options: dict[str, Any] = {"num_cpus": 1, "max_restarts": 0, "max_task_retries": 0}
+    """Options of one executor actor, but for where it is placed.
+
+    Those of a resource profile on this machine share its cores with the default
+    executors, of which those without a task need none.
+    """
+    options: dict[str, Any] = {
+        "num_cpus": shape.task_cpus,
+        "max_restarts": 0,
+        "max_task_retries": 0,
+    }
     env = {
         name.removeprefix("spark.executorEnv."): value
         for name, value in conf.items()
@@ -60,6 +81,16 @@ def executor_options(
     if env:
         # Costs a second at the start, hence only where it is needed.
         options["runtime_env"] = {"env_vars": env}
+    if slot is not None:
+        options["num_cpus"] = slot.cpus if on_cluster else 0
+        custom = dict(slot.resources)
+        if "gpu" in custom:
+            options["num_gpus"] = custom.pop("gpu")
+        if custom:
+            options["resources"] = custom
+        if slot.memory_bytes is not None and on_cluster:
+            options["memory"] = slot.memory_bytes
+        return options
     if not on_cluster:
         return options
     # Ray's accounting only: what an executor really uses, its memory manager bounds.

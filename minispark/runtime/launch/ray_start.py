@@ -60,19 +60,26 @@ class EmbeddedRay:
         self._directory.close()
 
 
-def start_embedded(ray: Any, num_cpus: int, base: str) -> EmbeddedRay:
-    """Starts a Ray on this machine, in the environment of `start_environment`."""
+def start_embedded(
+    ray: Any, num_cpus: int, base: str, resources: Mapping[str, float]
+) -> EmbeddedRay:
+    """Starts a Ray on this machine, in the environment of `start_environment`.
+
+    `resources` are what it shall believe to have besides: `gpu`, or names of one's own.
+    """
     refresh_token()
     try:
-        directory = _start(ray, num_cpus, base, is_lean=True)
+        directory = _start(ray, num_cpus, base, resources, is_lean=True)
     except Exception:
         # Perhaps a version of Ray that does not start with less than all.
         _log.debug("Ray did not start without its helpers", exc_info=True)
-        directory = _start(ray, num_cpus, base, is_lean=False)
+        directory = _start(ray, num_cpus, base, resources, is_lean=False)
     return EmbeddedRay(directory)
 
 
-def _start(ray: Any, num_cpus: int, base: str, is_lean: bool) -> AppDir:
+def _start(
+    ray: Any, num_cpus: int, base: str, resources: Mapping[str, float], is_lean: bool
+) -> AppDir:
     directory = _private_directory(base)
     lean = ray_lean.no_extra_processes() if is_lean else contextlib.nullcontext()
     try:
@@ -80,6 +87,8 @@ def _start(ray: Any, num_cpus: int, base: str, is_lean: bool) -> AppDir:
             ray.init(
                 address="local",
                 num_cpus=num_cpus,
+                num_gpus=resources.get("gpu"),
+                resources={n: amount for n, amount in resources.items() if n != "gpu"} or None,
                 include_dashboard=False,
                 object_store_memory=_OBJECT_STORE_BYTES,
                 _temp_dir=directory.path,

@@ -155,3 +155,45 @@ def test_endings_of_a_script(tmp_path: Path, master: str, ending: str) -> None:
     )
     assert clean.returncode == 0, clean.stderr
     assert not [p for p in local.rglob("*") if p.is_file() and p.name != ".lock"]
+
+
+BUSY = {
+    "global lock": "sum(range(10**12))",
+    "stopped": "os.kill(os.getpid(), signal.SIGSTOP)",
+    "sleeping": "threading.Event().wait()",
+}
+
+
+@pytest.mark.parametrize("busy", BUSY)
+@pytest.mark.parametrize("master", ["local-process[2]"])
+def test_a_killed_driver_leaves_no_busy_executor(tmp_path: Path, master: str, busy: str) -> None:
+    """Executors that cannot look whether their driver lives are ended from outside."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, signal, sys, threading\n"
+        "from pathlib import Path\n"
+        "from minispark import SparkContext\n"
+        f"sc = SparkContext({master!r})\n"
+        "def work(x):\n"
+        f"    Path({str(tmp_path)!r}, f'started-{{x}}').write_text(str(os.getpid()))\n"
+        f"    {BUSY[busy]}\n"
+        "sc.parallelize(range(2), 2).foreach(work)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        env={**os.environ, "SPARK_LOCAL_DIRS": str(tmp_path / "local")},
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            patience = threading.Event()
+            while len(started := [p for p in tmp_path.glob("started-*") if p.read_text()]) < 2:
+                assert process.poll() is None
+                patience.wait(0.02)
+            below = descendants(process.pid)
+            assert {int(p.read_text()) for p in started} <= below
+        finally:
+            process.kill()
+    left = await_gone(below)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left

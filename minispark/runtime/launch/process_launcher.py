@@ -12,7 +12,10 @@ from collections.abc import Mapping
 
 from minispark.ids import ExecutorId
 from minispark.runtime.boot import Address, ExecutorBoot, LauncherEvents, NodeInfo
+from minispark.runtime.launch.orphans import OrphanGuard
 from minispark.runtime.slots import Slot, Units, declared_resources
+
+_MODULE = "minispark.runtime.serve"
 
 #: A process that does not exit when asked is killed after this long.
 _STOP_S = 2.0
@@ -47,10 +50,12 @@ class ProcessLauncher:
         self._next = 0
         self._failed_in_a_row = 0
         self._stopping = False
+        self._guard: OrphanGuard | None = None
 
     def start(self, events: LauncherEvents, driver: Address, secret: bytes) -> None:
         """See `Launcher`."""
         self._events, self._driver, self._secret = events, driver, secret
+        self._guard = OrphanGuard(_MODULE)
         events.node_added(self._node)
         for _ in range(self._num_executors // self._cpus):
             self._launch(Slot(0, self._cpus), {})
@@ -106,12 +111,13 @@ class ProcessLauncher:
                 units,
             )
             process = subprocess.Popen(
-                [sys.executable, "-m", "minispark.runtime.serve"],
+                [sys.executable, "-m", _MODULE],
                 stdin=subprocess.PIPE,
                 env=env,
                 start_new_session=True,  # the terminal's Ctrl-C is the driver's alone
             )
             self._processes[executor_id] = process
+            self._tell_guard()
             watcher = threading.Thread(
                 target=self._watch,
                 args=(executor_id, process),
@@ -128,9 +134,14 @@ class ProcessLauncher:
         code = process.wait()
         with self._lock:
             known = self._processes.pop(executor_id, None) is not None
+            self._tell_guard()
             stopping = self._stopping
         if known and not stopping:
             self._events.executor_ended(executor_id, f"its process ended with code {code}")
+
+    def _tell_guard(self) -> None:
+        if self._guard is not None:
+            self._guard.watch(process.pid for process in self._processes.values())
 
     def kill(self, executor_id: ExecutorId) -> None:
         """See `Launcher`."""
@@ -154,3 +165,5 @@ class ProcessLauncher:
         for watcher in watchers:
             if watcher.ident is not None:
                 watcher.join()
+        if self._guard is not None:
+            self._guard.close()

@@ -28,6 +28,7 @@ from minispark.errors import (
 from minispark.plan.loops import APART, KEY, RECORD, VALUE, inlined_names
 from minispark.runtime.messages import TaskFailureInfo
 from minispark.scheduler.commands import Failure
+from minispark.shuffle.pairs import not_a_pair
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _FRAME = re.compile(r'  File "(.+)", line (\d+), in .*')
@@ -86,6 +87,28 @@ def _record_of(tb: TracebackType | None) -> str | None:
     return record
 
 
+def _in_other_words(error: BaseException) -> BaseException:
+    """Says of a record that a loop could not take apart that it is no pair."""
+    tb = error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    if (
+        tb is None
+        or type(error) not in (TypeError, ValueError)
+        or inlined_names(tb.tb_frame.f_code) is None
+    ):
+        return error
+    record = tb.tb_frame.f_locals.get(RECORD, APART)
+    if record is APART:
+        return error
+    try:
+        _, _ = record
+    except Exception as own:
+        if str(own) == str(error):
+            return not_a_pair(record).with_traceback(error.__traceback__)
+    return error
+
+
 def _pickled(error: BaseException) -> bytes | None:
     """The exception as bytes that were seen to load again, else None."""
     try:
@@ -100,6 +123,7 @@ def describe(
     error: BaseException, *, is_retryable: bool = True, counts: bool = True
 ) -> TaskFailureInfo:
     """What the driver is told of an exception."""
+    error = _in_other_words(error)
     formatted = traceback.TracebackException.from_exception(error)
     _keep_user_frames(formatted, error)
     try:

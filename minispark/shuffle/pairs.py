@@ -25,6 +25,14 @@ PairLoop = Callable[[dict[Any, Any], Iterable[Any]], None]
 NOTHING = object()
 
 
+def not_a_pair(record: Any) -> PySparkTypeError:
+    """What is raised where a pair is needed."""
+    return PySparkTypeError(
+        f"Expected a pair (key, value), got {type(record).__name__}: {short_repr(record)}",
+        "NOT_A_PAIR",
+    )
+
+
 def reraise_for(record: Any, error: Exception) -> NoReturn:
     """Raises what says that `record` is not a usable pair, else `error` itself."""
     if record is NOTHING or isinstance(error, PySparkException):
@@ -32,10 +40,7 @@ def reraise_for(record: Any, error: Exception) -> NoReturn:
     try:
         key, _ = record
     except (TypeError, ValueError):
-        raise PySparkTypeError(
-            f"Expected a pair (key, value), got {type(record).__name__}: {short_repr(record)}",
-            "NOT_A_PAIR",
-        ) from error
+        raise not_a_pair(record) from error
     try:
         hash(key)
     except TypeError:

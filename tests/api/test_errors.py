@@ -388,3 +388,25 @@ def test_a_reducer_may_change_an_array_of_a_result(sc: Any) -> None:
     arrays = sc.parallelize(range(4), 4).map(lambda n: numpy.full(100, float(n)))
     assert arrays.reduce(add).tolist() == [6.0] * 100
     arrays.collect()[0][0] = 1.0
+
+
+@pytest.mark.minispark_only
+@pytest.mark.parametrize("record", [3, None, (1,), (1, 2, 3), "abc"], ids=repr)
+def test_values_of_what_is_no_pair(sc: Any, record: Any) -> None:
+    rdd = sc.parallelize([(1, 2), record], 1)
+    for values in (rdd.mapValues(lambda v: v), rdd.flatMapValues(lambda v: [v])):
+        with pytest.raises(TypeError, match="Expected a pair") as caught:
+            values.filter(lambda kv: kv is not None).collect()
+        assert repr(record) in str(caught.value)
+
+
+@pytest.mark.minispark_only
+def test_unpacking_in_the_users_own_code_keeps_its_words(sc: Any) -> None:
+    def swap(pair: Any) -> Any:
+        a, b = pair
+        return b, a
+
+    with pytest.raises(TypeError, match=r"^cannot unpack non-iterable int object$"):
+        sc.parallelize([(1, 2), 3], 1).map(swap).collect()
+    with pytest.raises(TypeError, match=r"^cannot unpack non-iterable int object$"):
+        sc.parallelize([(1, 2), (3, 4)], 1).mapValues(swap).collect()

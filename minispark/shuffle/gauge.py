@@ -48,7 +48,8 @@ class Gauge:
 
     def _covers(self, used: int, count: int) -> bool:
         self._records += count
-        if not self._reservation.covers(used):
+        # Room for what comes before the next look, too.
+        if not self._reservation.covers(used + used // 8):
             return False
         # As far as the room goes if records keep their size, with a margin;
         # where there is little room, steps of an eighth.

@@ -27,6 +27,8 @@ from minispark.storage.serializer import dump_records
 from minispark.storage.spill import SpillFile, SpillRange
 
 _FAN_OUT = 16
+#: Entries that are spread over the runs at a time; a frame of usual size for each run.
+_SPLIT_ENTRIES = 1 << 14
 #: After so many splits keys have equal hashes: no further split helps.
 _MAX_DEPTH = 6
 #: Frames of runs that are read at the same time are small.
@@ -155,13 +157,17 @@ class SpillableTable:
     ) -> Iterator[tuple[int, SpillRange]]:
         buckets: list[list[Entry]] = [[] for _ in range(_FAN_OUT)]
         shift = 60 - 4 * depth
-        for entry in entries:
-            spread = hash(entry[1]) * _SPREAD & _MASK
-            buckets[spread >> shift & _FAN_OUT - 1].append(entry)
-        for bucket, members in enumerate(buckets):
-            if members:
-                yield bucket, self._file().append(dump_records(members))
-                members.clear()
+        iterator = iter(entries)
+        # Some at a time: the entries of a whole table would be half of it once more.
+        while some := list(islice(iterator, _SPLIT_ENTRIES)):
+            for entry in some:
+                spread = hash(entry[1]) * _SPREAD & _MASK
+                buckets[spread >> shift & _FAN_OUT - 1].append(entry)
+            some.clear()
+            for bucket, members in enumerate(buckets):
+                if members:
+                    yield bucket, self._file().append(dump_records(members))
+                    members.clear()
 
     def _merged(self) -> Iterator[tuple[Any, Any]]:
         spill = self._file()

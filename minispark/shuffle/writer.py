@@ -38,6 +38,11 @@ Partition = Callable[[Any], int]
 #: Records whose keys are placed at a time.
 _BATCH = 8192
 _BATCH_BYTES = 1 << 22
+#: Groups in the first frame of a block that has many values.
+_FIRST_GROUPS = 16
+_MANY_VALUES = 32 * FRAME_RECORDS
+#: The part of the budget that frames may take before they are spilled.
+_FRAMES_PART = 8
 
 
 class Written(NamedTuple):
@@ -78,7 +83,10 @@ def write_map_output(
     DiskFullError
         The node's directory cannot take the output.
     """
-    output = _MapOutput(num_reducers, files)
+    combines = aggregator is not None and map_side_combine
+    # Plain pairs are frames from the start, which the reservation counts.
+    beside = memory.total_bytes // _FRAMES_PART if combines else memory.total_bytes
+    output = _MapOutput(num_reducers, files, beside)
     reservation = Reservation(memory, task_id)
     try:
         if aggregator is not None and map_side_combine:
@@ -94,9 +102,11 @@ def write_map_output(
 class _MapOutput:
     """Frames per reduce partition: the last ones in memory, earlier ones spilled."""
 
-    def __init__(self, num_reducers: int, files: NodeFiles) -> None:
+    def __init__(self, num_reducers: int, files: NodeFiles, max_bytes: int) -> None:
         self.num_reducers = num_reducers
         self._files = files
+        #: What frames may occupy beside the table that they are made of.
+        self._max_bytes = max_bytes
         self._frames: list[list[bytes]] = [[] for _ in range(num_reducers)]
         #: A block is a stream of frames; spilled ones come first in it.
         definitions: Definitions = {}
@@ -110,10 +120,12 @@ class _MapOutput:
         #: Whether the counts may depend on when memory was short.
         self.is_cut_by_memory = False
 
-    def add(self, reduce_id: int, keys: list[Any], values: list[Any]) -> None:
-        """Appends pairs to a block."""
+    def add(
+        self, reduce_id: int, keys: list[Any], values: list[Any], first: int = FRAME_RECORDS
+    ) -> None:
+        """Appends pairs to a block; `first` of them make the first frame."""
         self._counts[reduce_id] += len(keys)
-        position, step = 0, min(FRAME_RECORDS, max(32, len(keys)))
+        position, step = 0, min(first, max(32, len(keys)))
         frames, writer = self._frames[reduce_id], self._writers[reduce_id]
         while position < len(keys):
             end = position + step
@@ -125,6 +137,8 @@ class _MapOutput:
             )
             frames.append(frame)
             self.num_bytes += len(frame)
+            if self.num_bytes > self._max_bytes:
+                self.spill()
             position, step = end, next_frame_records(step, len(frame))
 
     def spill(self) -> None:
@@ -236,7 +250,10 @@ def _flush_table(
     for reduce_id in range(num_reducers):
         if is_group:
             keys[reduce_id], values[reduce_id] = _cut_groups(keys[reduce_id], values[reduce_id])
-        output.add(reduce_id, keys[reduce_id], values[reduce_id])
+        # Where groups are large, how many make a frame is not known yet.
+        is_large = is_group and sum(map(len, values[reduce_id])) > _MANY_VALUES
+        first = _FIRST_GROUPS if is_large else FRAME_RECORDS
+        output.add(reduce_id, keys[reduce_id], values[reduce_id], first)
         keys[reduce_id] = values[reduce_id] = []
 
 

@@ -29,8 +29,8 @@ EXECUTOR_MEMORY = "4m"
 BUDGET = int(4 * MB * 0.6)
 #: What an executor may use beyond its idle self and its budget: frames being
 #: pickled, results on their way, and what the allocator does not give back. With
-#: larger budgets it grows to about one and a half times the budget.
-SLACK = 18 * MB
+#: larger budgets it grows to about nine tenths of the budget.
+SLACK = 16 * MB
 #: From 5 MB for each task to 40 MB for the one with the large key.
 RECORDS = 150_000
 PARTITIONS = 4

@@ -30,8 +30,31 @@ class StatCounter:
         self.m2: Any = 0.0
         self.maxValue: Any = float("-inf")
         self.minValue: Any = float("inf")
-        for v in values if values is not None else ():
-            self.merge(v)
+        if values is not None:
+            self._merge_all(values)
+
+    def _merge_all(self, values: Iterable[Any]) -> None:
+        """`merge` of each, without its calls for plain numbers."""
+        if type(self).merge is not StatCounter.merge:
+            for value in values:
+                self.merge(value)
+            return
+        n, mu, m2, high, low = self.n, self.mu, self.m2, self.maxValue, self.minValue
+        for value in values:
+            if type(value) is float or type(value) is int:
+                delta = value - mu
+                n += 1
+                mu += delta / n
+                m2 += delta * (value - mu)
+                if not (high >= value or high != high):
+                    high = float(value)
+                if not (low <= value or low != low):
+                    low = float(value)
+            else:
+                self.n, self.mu, self.m2, self.maxValue, self.minValue = n, mu, m2, high, low
+                self.merge(value)
+                n, mu, m2, high, low = self.n, self.mu, self.m2, self.maxValue, self.minValue
+        self.n, self.mu, self.m2, self.maxValue, self.minValue = n, mu, m2, high, low
 
     def merge(self, value: float) -> StatCounter:
         """Adds a value; returns this counter.

@@ -180,7 +180,9 @@ ANY: dict[str, tuple[Draw, ...]] = {
     "zipWithMap": (named(MAPS),),
     "sortBy": (among(False, True), among(False, True), wanted),
     "groupBy": (named(KEYS), wanted),
-    "persist": (among("MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY"),),
+    "persist": (
+        among("MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY", "MEMORY_ONLY_2", "DISK_ONLY_2"),
+    ),
     "coalesce": (number(1, 8),),
     "repartitionAndSort": (number(1, 5), wanted),
 }

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from minispark.context._profiles import _Profiles
 from minispark.errors import PySparkNotImplementedError
+from minispark.rdd._jvm import no_jvm
 
 _SOURCES = (
     "textFile(), sequenceFile(), binaryFiles(), binaryRecords() or pickleFile(), or read the "
@@ -24,6 +25,18 @@ def _refused(method: str, instead: str = _SOURCES) -> PySparkNotImplementedError
 
 class _JvmOnly(_Profiles):
     """Methods that exist to say what to use instead."""
+
+    @property
+    def _jvm(self) -> NoReturn:
+        raise no_jvm("SparkContext._jvm")
+
+    @property
+    def _jsc(self) -> NoReturn:
+        raise no_jvm("SparkContext._jsc")
+
+    @property
+    def _gateway(self) -> NoReturn:
+        raise no_jvm("SparkContext._gateway")
 
     def hadoopFile(
         self,

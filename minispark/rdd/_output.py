@@ -16,6 +16,7 @@ from minispark.kernels.picklefile import pickle_chunks
 from minispark.kernels.sequence_pairs import pair_chunks, pair_classes
 from minispark.rdd import _arguments as arguments
 from minispark.rdd._approximate import _ApproximateOps
+from minispark.rdd._jvm import no_jvm
 from minispark.rdd.barrier import RDDBarrier
 from minispark.runtime.resources import ResourceProfile
 from minispark.runtime.task_context import TaskContext
@@ -52,7 +53,7 @@ def _write_partition(
     output.commit_part(target, token, index, attempt, suffix)
 
 
-_TEXT_OR_PICKLE = "saveAsTextFile() or saveAsPickleFile()"
+_TEXT_OR_PICKLE = "saveAsSequenceFile(), saveAsTextFile() or saveAsPickleFile()"
 
 
 class _OutputOps(_ApproximateOps[T_co]):
@@ -143,6 +144,10 @@ class _OutputOps(_ApproximateOps[T_co]):
             raise
 
     # -- needs a JVM -------------------------------------------------------------------
+
+    @property
+    def _jrdd(self) -> NoReturn:
+        raise no_jvm("RDD._jrdd")
 
     def saveAsHadoopFile(
         self: _OutputOps[tuple[K, V]],

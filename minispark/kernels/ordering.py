@@ -80,7 +80,8 @@ def range_bounds(
     PySparkTypeError
         Two keys do not compare.
     """
-    keys = list(samples) if keyfunc is None else list(map(keyfunc, samples))
+    # Not by `map`: a StopIteration of the user's would end it early.
+    keys = list(samples) if keyfunc is None else [keyfunc(k) for k in samples]
     keys = sorted_by(keys, None)
     if not keys:
         return []
@@ -116,9 +117,8 @@ class RangePlacement:
     def many(self, keys: Iterable[Any]) -> list[int]:
         """What `__call__` gives for each key."""
         bounds = self.bounds
-        if self.keyfunc is not None:
-            keys = map(self.keyfunc, keys)
-        keys = list(keys)
+        keyfunc = self.keyfunc
+        keys = list(keys) if keyfunc is None else [keyfunc(k) for k in keys]
         try:
             placed = [bisect_left(bounds, k) for k in keys]
         except TypeError as e:
@@ -162,7 +162,7 @@ class RangeCut:
         if self._kind is None or len(bounds) > len(pairs):
             return None
         keys = [k for k, _ in pairs]
-        by = keys if keyfunc is None else list(map(keyfunc, keys))
+        by = keys if keyfunc is None else [keyfunc(k) for k in keys]
         if set(map(type, by)) != {self._kind}:
             return None
         if self._kind is float and any(map(ne, by, by)):

@@ -160,7 +160,6 @@ def test_endings_of_a_script(tmp_path: Path, master: str, ending: str) -> None:
 BUSY = {
     "global lock": "sum(range(10**12))",
     "stopped": "os.kill(os.getpid(), signal.SIGSTOP)",
-    "sleeping": "threading.Event().wait()",
 }
 
 

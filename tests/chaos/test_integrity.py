@@ -106,8 +106,9 @@ def matching(root: str, pattern: str) -> list[str]:
     return [os.path.join(root, n) for n in files_below(root) if fnmatch.fnmatch(n, pattern)]
 
 
-@pytest.mark.parametrize("when", ["between", "during"])
-@pytest.mark.parametrize("scope", ["one", "all"])
+@pytest.mark.parametrize(
+    ("scope", "when"), [("one", "between"), ("all", "between"), ("all", "during")]
+)
 @pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_files(

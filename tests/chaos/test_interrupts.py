@@ -393,7 +393,7 @@ sc.stop()
 """
 
 
-@pytest.mark.parametrize("master", MASTERS)
+@pytest.mark.parametrize("master", ["local", "local-process[2]"])
 def test_interrupt_in_a_notebook(tmp_path: Path, master: str) -> None:
     kernel = tmp_path / "kernel.py"
     kernel.write_text(NOTEBOOK)

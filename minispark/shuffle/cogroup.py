@@ -7,7 +7,7 @@ the dicts become one table, which spills as `minispark.shuffle.table` says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -123,6 +123,9 @@ class CoGrouper(SpillableTable):
         groups = table.get(key)
         is_moved = groups is not None and type(groups[source]) is SpilledValues
         return 0 if is_moved else len(values)
+
+    def _weights(self, parts: Sequence[Any]) -> list[int]:
+        return [len(values) for _, values in parts]
 
     def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
         for sequence, (key, groups) in zip(sequences, table.items()):

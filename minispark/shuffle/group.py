@@ -137,13 +137,17 @@ class ExternalGrouper(SpillableTable):
     def _weight(self, table: dict[Any, Any], key: Any, part: Any) -> int:
         return 0 if type(table.get(key)) is SpilledValues else len(part)
 
+    def _weights(self, parts: Sequence[Any]) -> list[int]:
+        return list(map(len, parts))
+
     def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
-        for sequence, (key, values) in zip(sequences, table.items()):
-            if type(values) is list and len(values) <= FRAME_RECORDS:
-                yield sequence, key, values
-            else:
-                for piece in pieces_of(values):
-                    yield sequence, key, piece
+        if max(map(len, table.values()), default=0) <= FRAME_RECORDS:
+            return zip(sequences, table, table.values())
+        return (
+            (sequence, key, piece)
+            for sequence, (key, values) in zip(sequences, table.items())
+            for piece in pieces_of(values)
+        )
 
     def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
         return gauge.groups_fit(table, [value for _, value in probe], count)

@@ -14,8 +14,9 @@ be split because it is one key may be moved to disk by the subclass (`shrink`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import chain, count, islice
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, compress, count, islice, repeat
 from operator import itemgetter
 from typing import Any
 
@@ -37,10 +38,6 @@ _MERGE_FRAME_BYTES = 1 << 16
 #: One part of what belongs to a key: (sequence, key, part).
 Entry = tuple[int, Any, Any]
 _sequence_of = itemgetter(0)
-
-#: Multiplying spreads the hashes of small ints over the upper bits.
-_SPREAD = 0x9E3779B97F4A7C15
-_MASK = (1 << 64) - 1
 
 
 class SpillableTable:
@@ -85,6 +82,10 @@ class SpillableTable:
     def _weight(self, table: dict[Any, Any], key: Any, part: Any) -> int:
         """What a part counts for in the gauge's steps: nothing if it goes to disk."""
         return 1
+
+    def _weights(self, parts: Sequence[Any]) -> list[int]:
+        """The weights of parts while nothing of the table is on disk."""
+        return [1] * len(parts)
 
     def _shrink(self, table: dict[Any, Any], gauge: Gauge) -> bool:
         """Moves the largest values of a table to disk; whether there were any."""
@@ -160,8 +161,9 @@ class SpillableTable:
         iterator = iter(entries)
         # Some at a time: the entries of a whole table would be half of it once more.
         while some := list(islice(iterator, _SPLIT_ENTRIES)):
-            for entry in some:
-                spread = hash(entry[1]) * _SPREAD & _MASK
+            # The hash of a tuple spreads that of its member over all bits.
+            spreads = map(hash, zip([key for _, key, _ in some]))
+            for spread, entry in zip(spreads, some, strict=True):
                 buckets[spread >> shift & _FAN_OUT - 1].append(entry)
             some.clear()
             for bucket, members in enumerate(buckets):
@@ -177,8 +179,11 @@ class SpillableTable:
                 ordered += self._merge_bucket(runs, 1)
             streams = [spill.frames(where) for where in ordered]
             for entries in merge_runs(streams, _sequence_of):
+                if not self._moved:
+                    yield from [(key, value) for _, key, value in entries]
+                    continue
                 for sequence, key, value in entries:
-                    if self._moved and sequence in self._moved:
+                    if sequence in self._moved:
                         value = self._moved.pop(sequence)
                     yield key, value
         finally:
@@ -193,20 +198,27 @@ class SpillableTable:
         sequences: dict[Any, int] = {}
         gauge = Gauge(self._reservation)
         pending = 0
+        has_moved = False
         frames = chain.from_iterable(map(spill.frames, runs))
         for frame in frames:
-            for sequence, key, _ in frame:
-                sequences.setdefault(key, sequence)
+            seen_at, keys, parts = zip(*frame, strict=True)
+            deque(map(sequences.setdefault, keys, seen_at), maxlen=0)
             # Before the parts become the table's, which lengthens them.
-            weights = [self._weight(table, key, part) for _, key, part in frame]
+            weights = (
+                list(map(self._weight, repeat(table), keys, parts))
+                if has_moved
+                else self._weights(parts)
+            )
             pending += sum(weights)
-            self._add_parts(table, [(key, part) for _, key, part in frame])
-            parts = [part for weight, (_, _, part) in zip(weights, frame, strict=True) if weight]
-            if pending < gauge.step or not parts:
+            self._add_parts(table, zip(keys, parts, strict=True))
+            kept = list(compress(parts, weights))
+            if pending < gauge.step or not kept:
                 continue
-            if not self._parts_fit(gauge, table, parts, pending):
+            if not self._parts_fit(gauge, table, kept, pending):
                 gauge.step = 0
-                if not self._shrink(table, gauge) and len(table) > 1 and depth < _MAX_DEPTH:
+                if self._shrink(table, gauge):
+                    has_moved = True
+                elif len(table) > 1 and depth < _MAX_DEPTH:
                     return self._split_bucket(table, sequences, frames, depth)
             pending = 0
         where = self._write_ordered(table, sequences)

@@ -25,7 +25,7 @@ from minispark.kernels.recognise import is_plus
 from minispark.plan.expressions import Expression
 from minispark.plan.loop_source import Ending
 from minispark.plan.loops import KINDS, MAX_BLOCKS, OPENS_BLOCK, bind
-from minispark.plan.steps import Partitions, Step
+from minispark.plan.steps import FlatMap, FlatMapValues, Partitions, Step
 
 PartitionFunction = Callable[[int, Iterator[Any]], Iterator[Any]]
 
@@ -80,7 +80,7 @@ class Loop(Drainable):
         steps: Sequence[Step] = (),
         expressions: Sequence[Expression | None] = (),
     ) -> None:
-        self._records = records
+        self._records = iter(records)
         self._steps = steps
         self._expressions = expressions
         self._stream: Iterator[Any] | None = None
@@ -98,12 +98,28 @@ class Loop(Drainable):
         """What the loop with another ending gives: its result, or its generator."""
         if self._stream is not None:
             return Loop(self._stream).ended(ending, *values)
+        records, run = self.in_pieces(ending)
+        return run(records, *values)
+
+    @property
+    def never_multiplies(self) -> bool:
+        """Whether no step gives more records than it takes."""
+        return not any(isinstance(step, (FlatMap, FlatMapValues)) for step in self._steps)
+
+    def in_pieces(self, ending: Ending) -> tuple[Iterator[Any], Callable[..., Any]]:
+        """What enters the steps, and the loop with an ending, to be called with parts of it."""
+        if self._stream is not None:
+            return Loop(self._stream).in_pieces(ending)
         run = bind(self._steps, self._expressions, ending)
         self._stream = iter(())
-        try:
-            return run(self._records, *values)
-        except StopIteration as stop:
-            raise RuntimeError("generator raised StopIteration") from stop
+
+        def guarded(*arguments: Any) -> Any:
+            try:
+                return run(*arguments)
+            except StopIteration as stop:
+                raise RuntimeError("generator raised StopIteration") from stop
+
+        return self._records, guarded
 
     @property
     def last(self) -> tuple[Step | None, Expression | None]:
@@ -162,7 +178,7 @@ def _guarded(f: Callable[[int, Iterator[Any]], Iterable[Any]]) -> PartitionFunct
 def _elementwise(
     steps: Sequence[Step], expressions: Sequence[Expression | None]
 ) -> PartitionFunction:
-    return lambda _index, records: Loop(iter(records), steps, expressions)
+    return lambda _index, records: Loop(records, steps, expressions)
 
 
 def fuse(

@@ -92,11 +92,10 @@ def _in_other_words(error: BaseException) -> BaseException:
     tb = error.__traceback__
     while tb is not None and tb.tb_next is not None:
         tb = tb.tb_next
-    if (
-        tb is None
-        or type(error) not in (TypeError, ValueError)
-        or inlined_names(tb.tb_frame.f_code) is None
-    ):
+    if tb is None or type(error) not in (TypeError, ValueError):
+        return error
+    names = inlined_names(tb.tb_frame.f_code)
+    if names is None or tb.tb_lineno in names:
         return error
     record = tb.tb_frame.f_locals.get(RECORD, APART)
     if record is APART:

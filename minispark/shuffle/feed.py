@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from itertools import islice
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 from minispark.kernels.elements import keep_first, with_none
 from minispark.kernels.recognise import is_identity, is_plus
-from minispark.plan.fuse import count_elements, loop_over
+from minispark.plan.fuse import Loop, count_elements, loop_over
 from minispark.plan.loop_source import Ending
 from minispark.plan.nodes import Aggregator
 from minispark.plan.splice import constant_value
@@ -29,84 +29,65 @@ _ERRORS = (TypeError, ValueError)
 #: How many values stand for all of them.
 _SAMPLE = 64
 
+_PARAMETERS = ("table", "left", "size", "errors", "nothing", "blame")
 _AFTER_RECORDS = ("left -= 1", "if not left:", " left = yield")
 _AFTER_KEYS = ("if size(table) >= left:", " left = (yield) + size(table)")
 
 
-def _ending(*each: str, parameters: tuple[str, ...] = ()) -> Ending:
-    """A loop that fills `table` and stops when `left` records came."""
+def _ending(first: str, *later: str, parameters: tuple[str, ...] = ()) -> Ending:
+    """A loop that fills `table`: what it does with a key's first value, and with others.
+
+    A later value is `v`; what the table has so far is `n`.
+    """
     return Ending(
-        parameters=("table", "left", "size", "errors", "nothing", "blame", *parameters),
-        each=(*each, *_AFTER_RECORDS),
+        parameters=(*_PARAMETERS, *parameters),
+        before=("get = table.get",),
+        each=("n = get(k, nothing)", "if n is nothing:", f" {first}", *later),
         takes_pair=True,
         on_error=("blame(record, key, v, error)",),
     )
 
 
-def _by_keys(
-    *each: str, parameters: tuple[str, ...] = (), of_list: bool = False, value: str = ""
-) -> Ending:
-    """A loop that stops when `left` keys are new; `each` ends where a key is new.
+def _merging(merged: str, created: str = "v", *parameters: str) -> Ending:
+    return _ending(f"table[k] = {created}", "else:", f" table[k] = {merged}", parameters=parameters)
 
-    `of_list` adds all keys of a list, with the constant `value`.
-    """
-    ending = Ending(
-        parameters=("table", "left", "size", "errors", "nothing", "blame", *parameters),
-        before=("w = nothing", "left += size(table)"),
-        each=each,
-        takes_pair=True,
-        on_error=(f"blame(record, key, v, error, w, {value})",)
-        if of_list
-        else ("blame(record, key, v, error)",),
+
+def _stopping(ending: Ending) -> Ending:
+    """The loop stops whenever `left` records came."""
+    return ending._replace(each=(*ending.each, *_AFTER_RECORDS))
+
+
+def _stopping_by_keys(ending: Ending) -> Ending:
+    """The loop stops whenever `left` keys were new."""
+    look, test, first, *later = ending.each
+    return ending._replace(
+        before=(*ending.before, "left += size(table)"),
+        each=(look, test, first, *(f" {line}" for line in _AFTER_KEYS), *later),
     )
-    if not of_list:
-        return ending
+
+
+def _taking_lists(ending: Ending, value: str) -> Ending:
+    """Keys come in lists, too, each with the same `value`."""
     return ending._replace(
         parameters=(*ending.parameters, "add_all", "kind", "a_list"),
+        before=("w = nothing", *ending.before),
         each_list=("add_all(table, w)", *_AFTER_KEYS),
+        on_error=(f"blame(record, key, v, error, w, {value})",),
     )
 
 
-def _merging(merged: str, created: str = "v", *parameters: str) -> Ending:
-    return _ending(
-        "if k in table:",
-        f" table[k] = {merged}",
-        "else:",
-        f" table[k] = {created}",
-        parameters=parameters,
-    )
-
-
-def _choosing(sign: str) -> Ending:
-    """`min` or `max`: of equal values the first stays."""
-    return _ending(
-        "if k in table:", f" if v {sign} table[k]:", "  table[k] = v", "else:", " table[k] = v"
-    )
-
-
-_GENERAL = _merging("merge(table[k], v)", "create(v)", "create", "merge")
-_MERGE = _merging("merge(table[k], v)", "v", "merge")
+_GENERAL = _merging("merge(n, v)", "create(v)", "create", "merge")
+_MERGE = _merging("merge(n, v)", "v", "merge")
 # Not `+=`: it would change the first value in place.
-_PLUS = _merging("table[k] + v")
-_MIN, _MAX = _choosing("<"), _choosing(">")
-_GROUP = _ending("if k in table:", " table[k].append(v)", "else:", " table[k] = [v]")
-_ADDING = (
-    "n = get(k)",
-    "if n is None:",
-    " table[k] = v",
-    *(f" {line}" for line in _AFTER_KEYS),
-    "else:",
-    " table[k] = n + v",
-)
-_ADD_CONSTANT = _by_keys(*_ADDING, parameters=("get",))
-_COUNT = _by_keys(*_ADDING, parameters=("get",), of_list=True, value="1")
-_DISTINCT = _by_keys(
-    "if k not in table:",
-    " table[k] = v",
-    *(f" {line}" for line in _AFTER_KEYS),
-    of_list=True,
-    value="None",
-)
+_PLUS = _merging("n + v")
+#: Of equal values the first stays.
+_MIN = _ending("table[k] = v", "elif v < n:", " table[k] = v")
+_MAX = _ending("table[k] = v", "elif v > n:", " table[k] = v")
+_GROUP = _ending("table[k] = [v]", "else:", " n.append(v)")
+_ADD_CONSTANT = _stopping_by_keys(_PLUS)
+_COUNT = _taking_lists(_ADD_CONSTANT, "1")
+_DISTINCT = _taking_lists(_stopping_by_keys(_ending("table[k] = v")), "None")
+_BY_KEYS = (_ADD_CONSTANT, _COUNT, _DISTINCT)
 
 
 def _add_keys(table: dict[Any, None], keys: list[Any]) -> None:
@@ -134,7 +115,7 @@ def _blame(
 
 
 def _recognised(
-    aggregator: Aggregator, constant: Any, is_distinct: bool, table: dict[Any, Any]
+    aggregator: Aggregator, constant: Any, is_distinct: bool
 ) -> tuple[Ending, tuple[Any, ...]]:
     """The ending that fits, and the values of its own parameters."""
     create, merge = aggregator.create_combiner, aggregator.merge_value
@@ -143,15 +124,35 @@ def _recognised(
     if not is_identity(create):
         return _GENERAL, (create, merge)
     if is_plus(merge):
-        if type(constant) is int:
-            lists = (count_elements, type, list)
-            return (_COUNT, (table.get, *lists)) if constant == 1 else (_ADD_CONSTANT, (table.get,))
-        return _PLUS, ()
+        if type(constant) is not int:
+            return _PLUS, ()
+        return (_COUNT, (count_elements, type, list)) if constant == 1 else (_ADD_CONSTANT, ())
     if merge is keep_first and is_distinct:
         return _DISTINCT, (_add_keys, type, list)
     if merge is min or merge is max:
         return _MIN if merge is min else _MAX, ()
     return _MERGE, (merge,)
+
+
+#: Fills the table; is sent how much may come in until it yields.
+_Filling = Generator[None, int, None]
+
+
+def _filling(
+    loop: Loop, ending: Ending, table: dict[Any, Any], limit: int, values: tuple[Any, ...]
+) -> _Filling:
+    arguments = (len, _ERRORS, NOTHING, _blame, *values)
+    if ending in _BY_KEYS:
+        yield from loop.ended(ending, table, limit, *arguments)
+    elif not loop.never_multiplies:
+        yield from loop.ended(_stopping(ending), table, limit, *arguments)
+    else:
+        # To give the loop so many records costs less than to have it count them.
+        records, run = loop.in_pieces(ending)
+        for first in records:
+            run((first,), table, 0, *arguments)
+            run(islice(records, limit - 1), table, 0, *arguments)
+            limit = yield
 
 
 class Feed:
@@ -162,14 +163,16 @@ class Feed:
     ) -> None:
         loop = loop_over(records)
         step, expression = loop.last
-        constant = constant_value(expression) if isinstance(step, Map) else None
-        is_distinct = isinstance(step, Map) and step.f is with_none
-        self._table = table
-        ending, values = _recognised(aggregator, constant, is_distinct, table)
-        self._start: Callable[[int], Any] = lambda limit: loop.ended(
-            ending, table, limit, len, _ERRORS, NOTHING, _blame, *values
+        ending, values = _recognised(
+            aggregator,
+            constant_value(expression) if isinstance(step, Map) else None,
+            isinstance(step, Map) and step.f is with_none,
         )
-        self._running: Generator[None, int, None] | None = None
+        self._table = table
+        self._start: Callable[[int], _Filling] = lambda limit: _filling(
+            loop, ending, table, limit, values
+        )
+        self._running: _Filling | None = None
         #: Nothing is left to be fed.
         self.is_done = False
 
@@ -177,7 +180,7 @@ class Feed:
         """Lets at most `limit` records in, or as many new keys."""
         try:
             if self._running is None:
-                self._running = cast("Generator[None, int, None]", self._start(limit))
+                self._running = self._start(limit)
                 next(self._running)
             else:
                 self._running.send(limit)

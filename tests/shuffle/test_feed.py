@@ -243,7 +243,6 @@ def test_a_sample_of_groups_is_of_the_newest_values():
         looped([steps.Map(lambda x: (x % 2, x))], list(range(100))), AGGREGATORS["group"], table
     )
     feed.advance(1000)
-    assert feed.is_done
     sample = feed.sample_values()
     assert 32 <= len(sample) <= 64
     assert set(sample) <= set(range(30, 100))

@@ -31,6 +31,9 @@ from typing import Any, NamedTuple
 _MAX_CODE_BYTES = 600
 _MAX_TEXT = 2000
 _LAMBDA = re.compile(r"\blambda\b")
+#: What the compiler would warn of again: a backslash that escapes nothing.
+_STRAY_BACKSLASH = re.compile(r"\\[^\\'\"abfnrtv0-7xNuU\r\n]")
+_RAW_STRING = re.compile(r"\b(?:[rR][bBfF]?|[bBfF][rR])['\"]")
 #: Names that mean the frame they are used in, or stop in it.
 _FRAME_NAMES = frozenset(
     {"locals", "vars", "dir", "eval", "exec", "globals", "super", "breakpoint"}
@@ -44,6 +47,7 @@ _FRAME_ATTRIBUTES = frozenset(
 RESERVED = "_minispark_"
 #: The compiler adds these to a function inside another, or by `__future__`.
 _IRRELEVANT_FLAGS = inspect.CO_NESTED | 0x1FF0000
+_NONE, _ELLIPSIS = type(None), type(...)
 _REFUSED = (ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await, ast.Lambda)
 
 
@@ -185,6 +189,8 @@ def _returned(node: ast.FunctionDef) -> ast.expr | None:
 
 
 def _is_source_of(text: str, code: CodeType) -> bool:
+    if _STRAY_BACKSLASH.search(text) and not _RAW_STRING.search(text):
+        return False
     try:
         tree = ast.parse(text)
     except SyntaxError:
@@ -205,12 +211,24 @@ def _may_move(body: ast.expr, function: ast.Lambda | ast.FunctionDef, code: Code
             return False
         if isinstance(node, ast.comprehension) and node.is_async:
             return False
+        if isinstance(node, ast.Compare) and _warns(node):
+            return False
         if isinstance(node, ast.Name):
             # A comprehension's variable of the same name is another variable.
             is_bound_here = isinstance(node.ctx, ast.Store) and node.id in own
             if is_bound_here or node.id in _FRAME_NAMES or node.id.startswith(RESERVED):
                 return False
     return True
+
+
+def _warns(node: ast.Compare) -> bool:
+    """Whether the compiler warns of an `is` with a literal; once is enough."""
+    operands = [node.left, *node.comparators]
+    return any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops) and any(
+        isinstance(x, ast.Tuple)
+        or (isinstance(x, ast.Constant) and not isinstance(x.value, (bool, _NONE, _ELLIPSIS)))
+        for x in operands
+    )
 
 
 def _compiled(node: ast.Lambda | ast.FunctionDef, code: CodeType) -> CodeType:

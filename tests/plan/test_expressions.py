@@ -6,6 +6,7 @@ import ast
 import functools
 import linecache
 import sys
+import warnings
 from typing import Any
 
 import pytest
@@ -199,3 +200,23 @@ def test_equal_constants_of_other_types_are_different(tmp_path, in_file, compile
     path.write_text(f"f = lambda x: [x, {in_file}]\n")
     assert text_of(_made_in(path, f"f = lambda x: [x, {compiled}]")) is None
     assert text_of(_made_in(path, f"f = lambda x: [x, {in_file}]")) is not None
+
+
+@pytest.mark.parametrize("body", ["x is 1", "x is not ()", "'\\d' + x", "x is 1.0 or x"])
+def test_nobody_is_warned_twice(tmp_path, body):
+    path = tmp_path / "job.py"
+    path.write_text(f"f = lambda x: {body}\n")
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        function = _made_in(path, path.read_text())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert text_of(function) is None
+    assert caught == []
+
+
+@pytest.mark.parametrize("body", ["x is None", "x is True", "r'\\d' + x", "'\\n' + x"])
+def test_what_warns_nobody_is_taken(tmp_path, body):
+    path = tmp_path / "job.py"
+    path.write_text(f"f = lambda x: {body}\n")
+    assert text_of(_made_in(path, path.read_text())) is not None

@@ -43,7 +43,7 @@ class Faults:
             self.delete: 3.0,
             self.flip: 4.0,
             self.truncate: 3.0,
-            self.flip_spilled: 2.0,
+            self.flip_spilled: 4.0,
             self.wipe: 0.4,
             self.cancel_group: 2.0,
             self.cancel_all: 0.4,

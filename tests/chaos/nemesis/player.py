@@ -150,7 +150,7 @@ class Player:
                     self._look(program, look, rdds, tables)
                 for _ in range(self._rng.randint(0, 2)):
                     i = self._rng.randrange(len(rdds))
-                    self._extra(f"{program}, {i}", rdds[i], tables[i])
+                    self._extra(f"RDD {i} of {program}", rdds[i], tables[i])
                 self._keep(rdds, tables)
             self._look_back()
         self._kept.clear()
@@ -178,17 +178,17 @@ class Player:
         name, i, *arguments = look
         expected = reference.look(tables[i], name, tuple(arguments))
         self._compare(
-            f"{program}: {look}",
+            f"{look} of {program}",
             lambda: repr(programs.LOOK[name](rdds[i], tuple(arguments))),
             expected,
         )
 
     def _extra(self, what: str, rdd: Any, table: reference.Table) -> None:
         name = self._rng.choice(sorted(EXTRAS))
-        answer = self._ask(f"{what}: {name}", lambda: EXTRAS[name](self, rdd, table))
+        answer = self._ask(f"{name} of {what}", lambda: EXTRAS[name](self, rdd, table))
         if answer is not None and answer[0] != answer[1]:
             self._blame(
-                f"{what}: {name}", f"expected {answer[1]!r:.2000}\n     got {answer[0]!r:.2000}"
+                f"{name} of {what}", f"expected {answer[1]!r:.2000}\n     got {answer[0]!r:.2000}"
             )
 
     def _compare(self, what: str, action: Callable[[], str], expected: str) -> None:

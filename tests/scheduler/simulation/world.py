@@ -48,7 +48,7 @@ class World(Checks):
         self.scheduler = DAGScheduler(self.config)
         self.timer: float | None = None
         self.late: list[ev.Event] = []
-        #: Errors of one task that count, as long as its stage lives.
+        #: Errors of one task that count, since it last succeeded.
         self.raised: Counter[tuple[int, int]] = Counter()
         self.blocks_heard_of: set[tuple[RddId, int]] = set()
         self.to_kill: list[ExecutorId] = []
@@ -224,6 +224,8 @@ class World(Checks):
         launch = out.launch
         self.values[launch.task_id] = value
         self.answers.setdefault(launch.task_id, 0)
+        if not out.is_cancelled:
+            self.raised.pop((launch.stage_id, launch.partition), None)
         status = None
         if launch.shuffle_id is not None:
             key = (box.node, launch.shuffle_id, launch.partition, launch.attempt)

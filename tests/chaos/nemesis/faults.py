@@ -32,8 +32,8 @@ class Faults:
         self._silence_s = silence_s
         self._frozen: dict[int, threading.Timer] = {}
         self.injected: Counter[str] = Counter()
-        #: Told before a group, or everything (None), is cancelled.
-        self.on_cancel: Callable[[str | None], None] = lambda group: None
+        #: Told with true before a group, or everything (None), is cancelled, then with false.
+        self.on_cancel: Callable[[str | None, bool], None] = lambda group, begins: None
         self.groups: list[str] = []
         self._weights: dict[Callable[[], str | None], float] = {
             self.kill: 1.0,
@@ -198,12 +198,14 @@ class Faults:
     def cancel_group(self) -> str | None:
         """The jobs of one player are cancelled, from this thread."""
         group = self._rng.choice(self.groups)
-        self.on_cancel(group)
+        self.on_cancel(group, True)
         self._sc.cancelJobGroup(group)
+        self.on_cancel(group, False)
         return "cancel group"
 
     def cancel_all(self) -> str | None:
         """All jobs are cancelled."""
-        self.on_cancel(None)
+        self.on_cancel(None, True)
         self._sc.cancelAllJobs()
+        self.on_cancel(None, False)
         return "cancel all"

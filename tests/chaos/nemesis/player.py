@@ -107,8 +107,9 @@ class Player:
         self._over = threading.Event()
         self._names = 0
         self._kept: list[tuple[Any, reference.Table]] = []
-        #: Rises when this player's jobs are cancelled.
+        #: Rises when this player's jobs are cancelled, before and after.
         self.cancels = 0
+        self.is_cancelled_now = False
         self.jobs = self.cancelled = 0
         self.wrong: list[str] = []
         #: Since when (monotonic clock) it waits for an answer, and what for.
@@ -207,7 +208,7 @@ class Player:
                 return answer
             except JobCancelledError:
                 self.cancelled += 1
-                if self.cancels == cancels:
+                if self.cancels == cancels and not self.is_cancelled_now:
                     self._blame(what, "cancelled, but nobody asked for it")
                     return None
             except Exception:

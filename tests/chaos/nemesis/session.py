@@ -134,12 +134,13 @@ def _round(
         faults = Faults(sc, random.Random(rng.getrandbits(32)), SILENCE_S)
         faults.groups = [player.name for player in players]
 
-        def cancelled(group: str | None) -> None:
+        def cancels(group: str | None, begins: bool) -> None:
             for player in players:
                 if group in (None, player.name):
                     player.cancels += 1
+                    player.is_cancelled_now = begins
 
-        faults.on_cancel = cancelled
+        faults.on_cancel = cancels
         sc.parallelize(range(4), 2).count()  # the executors are up
         for player in players:
             player.thread.start()

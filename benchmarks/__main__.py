@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks import data, peers, profiling, report, runner, scaling, startup
 from benchmarks.engines import ROOT
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_machine, load
 from benchmarks.session import Session
 from benchmarks.workloads import WORKLOADS
 
@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
 
     def keep() -> None:
+        results["load"] = max(results.get("load", 0.0), load())
         results["versions"] = {s.engine.name: s.version for s in sessions if s.version}
         out.write_text(json.dumps(results, indent=1))
 

@@ -10,6 +10,11 @@ from pathlib import Path
 import psutil
 
 
+def load() -> float:
+    """Processes that want a core, on average over the last five minutes."""
+    return os.getloadavg()[1] if hasattr(os, "getloadavg") else 0.0
+
+
 def describe_machine() -> str:
     """Processor, cores, memory, system and Python, in a line."""
     model = platform.processor() or platform.machine()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.engines import SETTINGS
@@ -168,6 +168,10 @@ def startup_rows(results: Results) -> list[tuple[str, str, str, str]]:
     return found
 
 
+def _each(values: Iterable[float]) -> str:
+    return ", ".join({f"{value:g}": None for value in values})
+
+
 def markdown(results: Results) -> str:
     """A page: what was measured where, and the tables."""
     names = engines(results)
@@ -185,6 +189,11 @@ def markdown(results: Results) -> str:
         f"- Runs: {len(results)}; commands: "
         + "; ".join({f"`{r['command']}`": None for r in results})
         + ".",
+        "- Sizes in the table are those of scale 1; these runs had scale "
+        + _each(r["scale"] for r in results)
+        + ".",
+        f"- Load of the machine (processes that want a core): up to "
+        f"{max(r.get('load', 0.0) for r in results):.0f}.",
         "- Times are medians of all rounds; in brackets how many times as long as",
         f"  {names[0]}. Engines took turns, their answers were equal. A first round, which is not",
         "  timed, gives the memory: the peak of the whole process tree (shared pages once).",

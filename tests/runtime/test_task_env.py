@@ -18,7 +18,12 @@ from minispark.shuffle.reader import FetchFailedError
 def test_locations_of_an_earlier_task_are_not_used() -> None:
     # The executor heard of both shuffles once; the driver says 1 is complete now.
     executor: Any = SimpleNamespace(
-        inputs=lambda shuffle_id: (("gone", shuffle_id),), reader=None, files=None, memory=None
+        inputs=lambda shuffle_id: (("gone", shuffle_id),),
+        reader=None,
+        files=None,
+        memory=None,
+        cpus=1,
+        addresses={},
     )
     spec = TaskSpec(TaskId(1), ("job", 0, 0), 0, 0, 0, {}, ((ShuffleId(1), 7),))
     code = StageCode(None, None, None, {})  # type: ignore[arg-type]

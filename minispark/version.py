@@ -3,4 +3,5 @@
 __version__ = "0.1.0"
 
 #: The PySpark whose API this is compatible with, for scripts that compare versions.
-PYSPARK_VERSION = f"4.0.0+minispark.{__version__}"
+#: Three numbers and no more: scripts take it apart at the dots.
+PYSPARK_VERSION = "4.0.0"

@@ -53,7 +53,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "pyspark.sql": ("minispark.compat.row", "minispark.compat.session"),
     "pyspark.sql.session": ("minispark.compat.session",),
     "pyspark.sql.types": ("minispark.compat.row",),
-    "pyspark.sql.utils": ("minispark.compat.sql_errors",),
+    "pyspark.sql.utils": ("minispark.compat.sql_errors", "minispark.compat.session"),
     "pyspark.statcounter": ("minispark.kernels.statcounter",),
     "pyspark.status": ("minispark.runtime.status",),
     "pyspark.storagelevel": ("minispark.storagelevel",),
@@ -62,6 +62,8 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "pyspark.version": ("minispark.version",),
     "findspark": ("minispark.compat.findspark",),
     "py4j": (),
+    "py4j.clientserver": ("minispark.compat.py4j",),
+    "py4j.java_gateway": ("minispark.compat.py4j",),
     "py4j.protocol": ("minispark.compat.py4j",),
 }
 
@@ -119,12 +121,14 @@ def activate() -> None:
     for name in present:
         del sys.modules[name]
     sys.meta_path.insert(0, _finder)
+    importlib.import_module("minispark.compat.bridge").install()
 
 
 def deactivate() -> None:
     """Undoes `activate`; modules that were imported meanwhile stay with whoever has them."""
     if _finder in sys.meta_path:
         sys.meta_path.remove(_finder)
+        importlib.import_module("minispark.compat.bridge").remove()
     for name in [name for name in sys.modules if name.partition(".")[0] in _ROOTS]:
         if isinstance(getattr(sys.modules[name], "__loader__", None), _Aliases):
             del sys.modules[name]

@@ -158,6 +158,11 @@ class Engine:
         configured = self.conf.value("spark.default.parallelism")
         if configured is not None:
             return int(configured)
+        return self.num_slots
+
+    @property
+    def num_slots(self) -> int:
+        """How many tasks run at the same time."""
         if self.master.num_executors is not None:
             return self.master.num_executors
         # A cluster: only its launcher knows, once it has joined.

@@ -261,3 +261,21 @@ def test_a_plain_import_never_gives_the_alias() -> None:
         check=True,
     )
     assert ran.stdout.strip() == "[] []"
+
+
+def test_what_pools_of_processes_ask_the_jvm(tmp_path: Path) -> None:
+    text = """
+from py4j.clientserver import ClientServer
+from pyspark.sql import SparkSession
+sc = SparkSession.builder.appName("pool").getOrCreate().sparkContext
+java = sc._jsc.sc()
+profile = java.resourceProfileManager().resourceProfileFromId(0)
+print(java.maxNumConcurrentTasks(profile), isinstance(sc._gateway, ClientServer))
+try:
+    sc._jsc.hadoopConfiguration().set("fs.s3a.access.key", "k")
+except NotImplementedError as error:
+    print("environment" in str(error))
+"""
+    ran = run(tmp_path, text)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == ["2 False", "True"]

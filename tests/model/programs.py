@@ -143,7 +143,8 @@ MAKE: dict[str, Make] = {
         p[0].keyBy(KEYS["parity"]).sampleByKey(a[0], {True: 0.5, False: 0.9}, a[1])
     ),
     "union3": lambda e, p, a: e.sc.union([p[0], p[0].map(MAPS["same"]), p[0]]),
-    "sortByKey": lambda e, p, a: p[0].sortByKey(a[0], a[1], text),
+    # Without a key function, whose values PySpark compares with bare keys.
+    "sortByKey": lambda e, p, a: p[0].map(lambda kv: (repr(kv[0]), kv[1])).sortByKey(a[0], a[1]),
     "sortWithin": lambda e, p, a: p[0].repartitionAndSortWithinPartitions(
         a[0], ascending=a[1], keyfunc=text
     ),

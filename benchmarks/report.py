@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.engines import SETTINGS
@@ -65,7 +65,10 @@ def rows(results: Results) -> list[Row]:
     """All lines, in the order of the workloads."""
     found = []
     for name, workload in WORKLOADS.items():
-        runs = [r["workloads"][name] for r in results if name in r["workloads"]]
+        # Runs of one size only: the largest there is.
+        having = [r for r in results if name in r["workloads"]]
+        scale = max((r["scale"] for r in having), default=1.0)
+        runs = [r["workloads"][name] for r in having if r["scale"] == scale]
         laps = {
             lap: None
             for run in runs
@@ -75,9 +78,10 @@ def rows(results: Results) -> list[Row]:
         if len(laps) > 1:
             laps.pop("", None)
         for lap in laps:
-            row = Row(f"{name} {lap}".strip(), workload.about, runs, lap)
+            title = f"{name} {lap}".strip()
+            row = Row(title if scale == 1 else f"{title} × {scale:g}", workload.about, runs, lap)
             if workload.jobs is not None:
-                jobs = workload.jobs(results[-1]["scale"])
+                jobs = workload.jobs(scale)
                 row.seconds = {engine: s / jobs for engine, s in row.seconds.items()}
             found.append(row)
     return found
@@ -168,10 +172,6 @@ def startup_rows(results: Results) -> list[tuple[str, str, str, str]]:
     return found
 
 
-def _each(values: Iterable[float]) -> str:
-    return ", ".join({f"{value:g}": None for value in values})
-
-
 def markdown(results: Results) -> str:
     """A page: what was measured where, and the tables."""
     names = engines(results)
@@ -189,9 +189,7 @@ def markdown(results: Results) -> str:
         f"- Runs: {len(results)}; commands: "
         + "; ".join({f"`{r['command']}`": None for r in results})
         + ".",
-        "- Sizes in the table are those of scale 1; these runs had scale "
-        + _each(r["scale"] for r in results)
-        + ".",
+        "- Sizes in the table are those of scale 1; `× 0.1` behind a name means a tenth of them.",
         f"- Load of the machine (processes that want a core): up to "
         f"{max(r.get('load', 0.0) for r in results):.0f}.",
         "- Times are medians of all rounds; in brackets how many times as long as",

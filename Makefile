@@ -88,6 +88,8 @@ unit: $(DEV) ## The tests that need no Ray: quick, for every change
 
 parity: $(DEV) ## Compare with the real PySpark; PYSPARK_PYTHON=/path/to/python-with-pyspark
 	@MINISPARK_PARITY_PYTHON=$(PYSPARK_PYTHON) $(BIN)/python -m pytest tests/parity $(PYTEST_ARGS)
+	@$(BIN)/python -m minispark run tests/parity/doctests.py \
+		"$$($(or $(PYSPARK_PYTHON),$(BIN)/python) -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')"
 
 chaos: $(DEV) ## Random faults under random programs; SECONDS=600 SEED=1 MASTER='local[2]'
 	@$(BIN)/python -m tests.chaos.nemesis --seconds $(or $(SECONDS),60) --master '$(or $(MASTER),local[2])' $(if $(SEED),--seed $(SEED))

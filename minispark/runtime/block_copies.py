@@ -71,18 +71,20 @@ class BlockCopies:
         return num
 
     def bring(
-        self, block: BlockKey, source: BlockSource, ask: Callable[[], NodeId | None]
+        self, block: BlockKey, source: BlockSource, run: int, ask: Callable[[], NodeId | None]
     ) -> Iterator[Any] | None:
         """The records of a block that others have; None when nobody gives it.
 
         Parameters
         ----------
+        run
+            Blocks of an earlier run do not count; see `BlockStore`.
         ask
             Has an executor that holds the block in memory write it to a file;
             says on which node that is.
         """
         for node_id in source.nodes:
-            records = self._bring_file(block, node_id)
+            records = self._bring_file(block, node_id, run)
             if records is not None:
                 return records
         if not source.in_memory:
@@ -91,16 +93,16 @@ class BlockCopies:
         if holder is None:
             return None
         if holder == self._node_id:
-            return self._blocks.get(block)
-        return self._bring_file(block, holder)
+            return self._blocks.get(block, run)
+        return self._bring_file(block, holder, run)
 
-    def _bring_file(self, block: BlockKey, node_id: NodeId) -> Iterator[Any] | None:
+    def _bring_file(self, block: BlockKey, node_id: NodeId, run: int) -> Iterator[Any] | None:
         others = self._reader.others
         if others is None:
             return None
         try:
             others.copy_file(node_id, block_name(block))
-            records = self._blocks.get(block)
+            records = self._blocks.get(block, run)
         except FileNotFoundError:
             self._blocks.note_file(block, node_id, False)
             return None

@@ -39,7 +39,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-from minispark.ids import AccumulatorId, NodeId, ShuffleId, TaskId
+from minispark.ids import AccumulatorId, NodeId, RddId, ShuffleId, TaskId
 from minispark.plan.pipeline import Pipeline
 from minispark.plan.spec import BlockKey, BlockUpdate
 from minispark.plan.stages import MapOutputPlan
@@ -92,6 +92,8 @@ class TaskSpec(NamedTuple):
     reads: tuple[tuple[ShuffleId, int], ...]
     #: Cached blocks that would spare computation and are elsewhere.
     elsewhere: tuple[BlockSource, ...] = ()
+    #: See `LaunchTask.runs`.
+    runs: tuple[tuple[RddId, int], ...] = ()
 
 
 class DriverBlock(NamedTuple):

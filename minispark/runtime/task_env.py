@@ -53,6 +53,7 @@ class TaskRun:
         #: The task's own copies of the accumulators its functions refer to.
         self.accumulators: dict[AccumulatorId, Accumulator[Any]] = {}
         self._elsewhere = {source.block: source for source in spec.elsewhere}
+        self._runs = dict(spec.runs)
         self._reads = frozenset(shuffle_id for shuffle_id, _ in spec.reads)
         #: Set when map outputs could not be read, whoever caught the error.
         self.fetch_failure: FetchFailedError | None = None
@@ -144,11 +145,13 @@ class TaskRun:
         """See `TaskEnv`."""
         block = (rdd_id, partition)
         executor = self.executor
-        found = executor.blocks.get(block)
+        run = self._runs.get(rdd_id, 0)
+        found = executor.blocks.get(block, run)
         if found is None and block in self._elsewhere:
             found = executor.copies.bring(
                 block,
                 self._elsewhere[block],
+                run,
                 lambda: executor.want(self.spec.task_id, block),
             )
         if found is not None:
@@ -159,7 +162,7 @@ class TaskRun:
                 "use RDD.checkpoint() for checkpoints that survive executors",
                 "CHECKPOINT_BLOCK_LOST",
             )
-        records = executor.blocks.put(block, compute(), level)
+        records = executor.blocks.put(block, compute(), level, run)
         if level.replication > 1 and executor.may_be_lost:
             executor.copies.replicate(block, level)
         return records

@@ -83,6 +83,7 @@ class TaskSender:
                 splits,
                 tuple(self._send_inputs(link, command.reads, plan)),
                 self._elsewhere(link, plan, command.partition) if plan.spec.blocks else (),
+                command.runs,
             )
             link.add_task(spec)
             self._with_tasks[command.executor_id] = link

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from minispark.ids import ExecutorId, JobId, ShuffleId, StageId, TaskId
+from minispark.ids import ExecutorId, JobId, RddId, ShuffleId, StageId, TaskId
 
 
 class Command:
@@ -33,6 +33,9 @@ class LaunchTask(Command):
     #: locations once per executor and version (`MapOutputs.version`).
     reads: tuple[ShuffleId, ...] = ()
     is_speculative: bool = False
+    #: Of persisted RDDs whose input was rolled back: as of when it was made.
+    #: The task's blocks bear it, and those of an earlier run count as missing.
+    runs: tuple[tuple[RddId, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from minispark.scheduler.commands import (
     FinishJob,
 )
 from minispark.scheduler.locality import preferences
+from minispark.scheduler.runs import input_runs
 from minispark.scheduler.stage import Idle, Job, Running, Stage, Waiting, all_shuffles
 from minispark.scheduler.state import SchedulerState
 from minispark.scheduler.task_set import TaskSet
@@ -141,6 +142,7 @@ class Lifecycle:
 
     def _hand_over(self, stages: list[Stage], now: float) -> None:
         """Another job's view of these stages counts from now on."""
+        state = self.state
         changed = []
         for stage in stages:
             if stage.shuffle_id is None:
@@ -149,6 +151,7 @@ class Lifecycle:
             if spec != stage.spec:
                 stage.spec = spec
                 stage.shuffles = all_shuffles(spec)
+                stage.runs = input_runs(state.map_outputs, spec)
                 stage.forced.intersection_update(stage.shuffles)
                 if isinstance(stage.state, Running | Waiting):
                     changed.append(stage)

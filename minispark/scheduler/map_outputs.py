@@ -185,6 +185,7 @@ class MapOutputs:
         outputs = self._shuffles[shuffle_id]
         outputs.was_complete = outputs.num_maps == 0
         outputs.prints = array("I", bytes(4 * outputs.num_maps))
+        self.num_losses += 1  # also where no output was left
         self.num_clears += 1
         outputs.cleared_at = self.num_clears
 

@@ -9,16 +9,19 @@ records. Must not know: why the output was lost.
 
 What cannot be forgotten ends the job instead: results that were delivered, and
 blocks of persisted RDDs that were made of the earlier run and would be mixed
-with partitions made of the next.
+with partitions made of the next. Blocks that nobody reported (their executor
+died, or their task was cancelled) are known by the run they bear: whoever
+reads them takes them for missing (`scheduler.runs`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minispark.ids import RddId, StageId
-from minispark.plan.spec import JobSpec, Point, RddPoint, StageSpec
+from minispark.ids import StageId
+from minispark.plan.spec import JobSpec
 from minispark.scheduler.commands import Failure
+from minispark.scheduler.runs import input_run
 from minispark.scheduler.stage import Running, Stage
 from minispark.scheduler.state import SchedulerState
 
@@ -86,7 +89,7 @@ def mixture(state: SchedulerState, spec: JobSpec) -> Failure | None:
     for stage in (*spec.stages, spec.final):
         for rdd_id in stage.behind:
             as_of = state.blocks.as_of(rdd_id)
-            if as_of is not None and as_of < _input_began(state, stage, rdd_id):
+            if as_of is not None and as_of < input_run(state.map_outputs, stage, rdd_id):
                 return Failure(
                     "fetch",
                     f"partitions of the persisted RDD {rdd_id} were made of an indeterminate "
@@ -95,23 +98,6 @@ def mixture(state: SchedulerState, spec: JobSpec) -> Failure | None:
                     stage_name=stage.name,
                 )
     return None
-
-
-def _input_began(state: SchedulerState, stage: StageSpec, rdd_id: RddId) -> int:
-    """When the latest run of what a persisted RDD is made of began."""
-    latest = 0
-    stack: list[Point] = list(stage.behind[rdd_id])
-    seen: set[Point] = set()
-    while stack:
-        point = stack.pop()
-        if point in seen:
-            continue
-        seen.add(point)
-        if isinstance(point, RddPoint):
-            stack.extend(stage.behind.get(point.rdd_id, ()))
-        else:
-            latest = max(latest, state.map_outputs.cleared_at(point.shuffle_id))
-    return latest
 
 
 def _cannot_roll_back(stage: Stage) -> Failure:

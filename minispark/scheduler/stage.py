@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from minispark.ids import JobId, ShuffleId, StageId
+from minispark.ids import JobId, RddId, ShuffleId, StageId
 from minispark.plan.spec import JobSpec, ShufflePoint, StageSpec
 from minispark.scheduler.model import MapStatus
 from minispark.scheduler.task_set import TaskAttempt, TaskSet
@@ -91,6 +91,8 @@ class Stage:
     #: and still complete after as many losses as `reads_at`.
     reads: tuple[ShuffleId, ...] = ()
     reads_at: int = 0
+    #: See `LaunchTask.runs`; as old as `reads`.
+    runs: tuple[tuple[RddId, int], ...] = ()
     #: Barrier only: successes held back until all tasks succeeded.
     held: list[tuple[TaskAttempt, MapStatus | None]] = field(default_factory=list)
     #: When it is given up because no set of executors here could ever run it;

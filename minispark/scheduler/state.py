@@ -24,6 +24,7 @@ from minispark.scheduler.executors import Executor, ExecutorTable
 from minispark.scheduler.history import History
 from minispark.scheduler.map_outputs import MapOutputs
 from minispark.scheduler.pool import ReadyQueue
+from minispark.scheduler.runs import input_runs
 from minispark.scheduler.stage import Job, Stage
 from minispark.scheduler.task_set import TaskAttempt
 
@@ -143,6 +144,7 @@ class SchedulerState:
                 number,
                 stage.reads,
                 copy,
+                stage.runs,
             )
         )
 
@@ -150,6 +152,7 @@ class SchedulerState:
         """What a task finds no cached block for it must read whole, or not at all."""
         is_complete = self.map_outputs.is_complete
         stage.reads = tuple(s for s in stage.shuffles if is_complete(s))
+        stage.runs = input_runs(self.map_outputs, stage.spec)
         stage.reads_at = self.num_losses
 
     @property

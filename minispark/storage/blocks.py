@@ -8,6 +8,9 @@ sake of another block of the same RDD. Blocks in files are frames with a
 checksum, in the node's directory: every executor of the node reads them, and
 they outlive this one. A file that is not what was written counts as missing.
 A block may be in both: `to_file` makes a copy for others of what is in the heap.
+A block bears the run of the input it was made of (`LaunchTask.runs`): one of an
+earlier run than its reader's counts as missing, wherever it comes from. So what
+a task left behind that died or was cancelled is never mixed with what came after.
 
 Knows nothing of tasks or of other nodes. What changed is kept as updates until
 the runtime takes them (`drain_updates`).
@@ -35,8 +38,9 @@ from minispark.storage.serializer import FrameReader, dump_records, iter_frames
 from minispark.storage.sizing import estimate_bytes
 from minispark.storagelevel import StorageLevel
 
-_TRAILER = struct.Struct("<QI8s")
-_MAGIC = b"MSBLOCK1"
+#: Bytes of frames, run, checksum of both.
+_TRAILER = struct.Struct("<QII8s")
+_MAGIC = b"MSBLOCK2"
 #: Records that are looked at each time the size of a growing block is checked.
 _PROBE = 64
 
@@ -51,26 +55,35 @@ def block_name(block: BlockKey) -> str:
     return f"{block_prefix(block[0])}{block[1]}.block"
 
 
-def block_file(records: Iterable[Any]) -> Iterator[bytes]:
+def block_file(records: Iterable[Any], run: int = 0) -> Iterator[bytes]:
     """The chunks of a block's file."""
-    size = crc = 0
+    size, crc = 0, run
     for frame in dump_records(records):
         size += len(frame)
         crc = zlib.crc32(frame, crc)
         yield frame
-    yield _TRAILER.pack(size, crc, _MAGIC)
+    yield _TRAILER.pack(size, run, crc, _MAGIC)
 
 
-def open_block(data: memoryview) -> Iterator[Any] | None:
-    """The records of a block's file; None when it is short or was changed."""
+def open_block(data: memoryview, run: int = 0) -> Iterator[Any] | None:
+    """The records of a block's file; None when it is of an earlier run, short or changed."""
     end = len(data) - _TRAILER.size
     if end < 0:
         return None
-    size, crc, magic = _TRAILER.unpack_from(data, end)
+    size, made, crc, magic = _TRAILER.unpack_from(data, end)
     body = data[:end]
-    if magic != _MAGIC or size != end or zlib.crc32(body) != crc:
+    if magic != _MAGIC or size != end or made < run or zlib.crc32(body, made) != crc:
         return None
     return chain.from_iterable(iter_frames(body))
+
+
+def _run_of(data: memoryview) -> int:
+    """The run that a block's file says it is of; -1 when it is none."""
+    end = len(data) - _TRAILER.size
+    if end < 0:
+        return -1
+    _, made, _, magic = _TRAILER.unpack_from(data, end)
+    return int(made) if magic == _MAGIC else -1
 
 
 @dataclass(slots=True)
@@ -80,6 +93,7 @@ class _Entry:
     is_frames: bool
     num_bytes: int
     level: StorageLevel
+    run: int
 
     def records(self) -> Iterator[Any]:
         """The records; those of frames are fresh objects each time."""
@@ -108,17 +122,25 @@ class BlockStore:
         self._updates: list[BlockUpdate] = []
         memory.set_evictor(lambda num_bytes: self._evict(num_bytes, None))
 
-    def get(self, block: BlockKey) -> Iterator[Any] | None:
-        """The records of a block, or None when this node does not hold it."""
+    def get(self, block: BlockKey, run: int = 0) -> Iterator[Any] | None:
+        """The records of a block, or None when this node does not hold it.
+
+        A block of an earlier run than `run` is dropped.
+        """
         with self._lock:
             entry = self._entries.get(block)
-            if entry is not None:
+            if entry is not None and entry.run >= run:
                 self._entries.move_to_end(block)
                 return entry.records()
+            if entry is not None:
+                del self._entries[block]
+        if entry is not None:
+            self._memory.release_storage(entry.num_bytes)
+            self._note(block, in_memory=False, on_disk=self._has_file(block, run))
         data = self.read_file(block)
         if data is None:
             return None
-        records = open_block(data)
+        records = open_block(data, run)
         if records is None:
             self._files.remove(block_name(block))
             self._note(block, in_memory=False, on_disk=False)
@@ -131,9 +153,12 @@ class BlockStore:
         except FileNotFoundError:
             return None
 
-    def has_file(self, block: BlockKey) -> bool:
-        """Whether the node has a file of the block."""
-        return self._files.exists(block_name(block))
+    def _has_file(self, block: BlockKey, run: int) -> bool:
+        """Whether the node has a file of the block that is not of an earlier run."""
+        try:
+            return _run_of(self._files.map_once(block_name(block))) >= run
+        except FileNotFoundError:
+            return False
 
     def export(self, block: BlockKey) -> memoryview | None:
         """What the block's file holds or would hold, for a copy; None without the block.
@@ -142,8 +167,9 @@ class BlockStore:
         memory stays bounded by a frame.
         """
         data = self.read_file(block)
-        if data is None and (entry := self._entry_of(block)) is not None:
-            data = self._files.map_nameless(block_file(entry.records()))
+        entry = self._entry_of(block)
+        if entry is not None and (data is None or _run_of(data) < entry.run):
+            data = self._files.map_nameless(block_file(entry.records(), entry.run))
         return data
 
     def to_file(self, block: BlockKey) -> bool:
@@ -152,12 +178,12 @@ class BlockStore:
         Any thread may call this while tasks read the block: its records are
         walked, a frame at a time, and nothing of it changes.
         """
-        if self.has_file(block):
-            return True
         entry = self._entry_of(block)
+        if self._has_file(block, 0 if entry is None else entry.run):
+            return True
         if entry is None:
             return False
-        self._files.write_atomic(block_name(block), block_file(entry.records()))
+        self._files.write_atomic(block_name(block), block_file(entry.records(), entry.run))
         if self._entry_of(block) is not entry:
             # Dropped meanwhile: whoever did so may have looked for files before.
             self._files.remove(block_name(block))
@@ -173,7 +199,9 @@ class BlockStore:
         with self._lock:
             self._updates.append(BlockUpdate(block, False, is_there, node_id))
 
-    def put(self, block: BlockKey, records: Iterator[Any], level: StorageLevel) -> Iterator[Any]:
+    def put(
+        self, block: BlockKey, records: Iterator[Any], level: StorageLevel, run: int = 0
+    ) -> Iterator[Any]:
         """Stores a block if it fits; gives all its records, each once.
 
         What `records` raises passes through, and nothing is stored then.
@@ -184,14 +212,18 @@ class BlockStore:
             The block has to go to disk, and the disk cannot take it.
         """
         if not level.useMemory or level.useOffHeap:
-            return self._put_file(block, records)
+            return self._put_file(block, records, run)
         buffer: list[Any] = []
         reserved = self._unroll(block, records, buffer)
         if reserved is not None:
-            entry = self._entry(buffer, reserved, level)
+            entry = self._entry(buffer, reserved, level, run)
             with self._lock:
                 known = self._entries.setdefault(block, entry)
-            if known is not entry:
+                if stale := known.run < run:
+                    self._entries[block] = entry
+            if stale:
+                self._memory.release_storage(known.num_bytes)
+            elif known is not entry:
                 # Another thread stored it meanwhile.
                 self._memory.release_storage(entry.num_bytes)
                 return known.records()
@@ -200,7 +232,7 @@ class BlockStore:
             self._note(block, in_memory=True, on_disk=False)
             return iter(buffer)
         if level.useDisk:
-            return self._put_file(block, _emptying(buffer, records))
+            return self._put_file(block, _emptying(buffer, records), run)
         return _emptying(buffer, records)
 
     def drop_rdd(self, rdd_id: int) -> None:
@@ -224,10 +256,10 @@ class BlockStore:
             updates, self._updates = tuple(self._updates), []
         return updates
 
-    def _entry(self, buffer: list[Any], reserved: int, level: StorageLevel) -> _Entry:
+    def _entry(self, buffer: list[Any], reserved: int, level: StorageLevel, run: int) -> _Entry:
         """What is kept of a block: its objects, or frames where they can change."""
         if all_immutable(buffer):
-            return _Entry(buffer, False, reserved, level)
+            return _Entry(buffer, False, reserved, level, run)
         try:
             frames = list(dump_records(buffer))
         except BaseException:
@@ -236,19 +268,20 @@ class BlockStore:
         # Frames are smaller than the objects, whose room they give back.
         size = min(reserved, sum(map(len, frames)))
         self._memory.release_storage(reserved - size)
-        return _Entry(frames, True, size, level)
+        return _Entry(frames, True, size, level, run)
 
     def _note(self, block: BlockKey, *, in_memory: bool, on_disk: bool) -> None:
         with self._lock:
             self._updates.append(BlockUpdate(block, in_memory, on_disk))
 
-    def _put_file(self, block: BlockKey, records: Iterator[Any]) -> Iterator[Any]:
+    def _put_file(self, block: BlockKey, records: Iterator[Any], run: int) -> Iterator[Any]:
         name = block_name(block)
-        self._files.write_atomic(name, block_file(records))
+        self._files.write_atomic(name, block_file(records, run))
         self._note(block, in_memory=False, on_disk=True)
-        written = open_block(self._files.map_read(name))
+        # A cancelled task of an earlier run may have replaced it just now.
+        written = open_block(self._files.map_read(name), run)
         if written is None:
-            raise OSError(f"{name} was damaged while it was written")
+            raise OSError(f"{name} was damaged or replaced while it was written")
         return written
 
     def _unroll(self, block: BlockKey, records: Iterator[Any], buffer: list[Any]) -> int | None:
@@ -303,7 +336,9 @@ class BlockStore:
                     break
                 entry = self._entries.pop(victim)
             # Also a level without disk may have a file: a copy, or an export.
-            on_disk = self.has_file(victim) or (entry.level.useDisk and self._demote(victim, entry))
+            on_disk = self._has_file(victim, entry.run) or (
+                entry.level.useDisk and self._demote(victim, entry)
+            )
             self._memory.release_storage(entry.num_bytes)
             freed += entry.num_bytes
             self._note(victim, in_memory=False, on_disk=on_disk)
@@ -311,7 +346,7 @@ class BlockStore:
 
     def _demote(self, block: BlockKey, entry: _Entry) -> bool:
         try:
-            self._files.write_atomic(block_name(block), block_file(entry.records()))
+            self._files.write_atomic(block_name(block), block_file(entry.records(), entry.run))
         except DiskFullError:
             # The block can be computed again; the task that needs memory
             # must not fail for it. The update says that it is gone.

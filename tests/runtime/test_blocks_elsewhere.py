@@ -197,10 +197,21 @@ def test_a_file_of_another_node_is_brought_here(node: Node) -> None:
     node.store._evict(1, None)
     node.reported()
     source = BlockSource(BLOCK, (N3, N1), False)
-    assert list(node.copies.bring(BLOCK, source, nobody) or ()) == list(range(3000))
+    assert list(node.copies.bring(BLOCK, source, 0, nobody) or ()) == list(range(3000))
     assert node.with_file() == [HERE, N1]
     # The first one had lost it.
     assert node.reported() == [(N3, False, False), (HERE, False, True)]
+
+
+def test_a_copy_of_an_earlier_run_is_not_there(node: Node) -> None:
+    """As after a rollback: nobody has told the driver of this file, or it is out of date."""
+    node.put(MEMORY_2)
+    node.store._evict(1, None)
+    node.reported()
+    source = BlockSource(BLOCK, (N1,), False)
+    assert node.copies.bring(BLOCK, source, 1, nobody) is None
+    assert HERE not in node.with_file()
+    assert (HERE, False, True) not in node.reported()
 
 
 def test_what_is_in_a_heap_is_asked_for(node: Node) -> None:
@@ -216,9 +227,9 @@ def test_what_is_in_a_heap_is_asked_for(node: Node) -> None:
     assert data is not None
     node.store.drop_rdd(BLOCK[0])
     source = BlockSource(BLOCK, (), True)
-    assert list(node.copies.bring(BLOCK, source, ask) or ()) == list(range(3000))
+    assert list(node.copies.bring(BLOCK, source, 0, ask) or ()) == list(range(3000))
     assert asked == [True]
-    assert node.copies.bring((RddId(9), 0), BlockSource((RddId(9), 0), (), True), nobody) is None
+    assert node.copies.bring((RddId(9), 0), BlockSource((RddId(9), 0), (), True), 0, nobody) is None
 
 
 def test_every_fault_means_not_there(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,16 +237,16 @@ def test_every_fault_means_not_there(node: Node, monkeypatch: pytest.MonkeyPatch
     node.store.drop_rdd(BLOCK[0])
     source = BlockSource(BLOCK, (N1,), False)
     node.others.dead.add(N1)
-    assert node.copies.bring(BLOCK, source, nobody) is None
+    assert node.copies.bring(BLOCK, source, 0, nobody) is None
     node.others.dead.clear()
     with monkeypatch.context() as patch:
         patch.setattr(node.others, "copy_file", _full)
-        assert node.copies.bring(BLOCK, source, nobody) is None
+        assert node.copies.bring(BLOCK, source, 0, nobody) is None
     # Damaged on its way or on the other node: the checksum tells.
     good = bytes(node.others.nodes[N1].map_read(block_name(BLOCK)))
     node.others.nodes[N1].write_atomic(block_name(BLOCK), [good[:-1] + b"?"])
     node.reported()
-    assert node.copies.bring(BLOCK, source, nobody) is None
+    assert node.copies.bring(BLOCK, source, 0, nobody) is None
     assert (HERE, False, True) not in node.reported()
     assert node.with_file() == [N1]
 

@@ -168,6 +168,26 @@ def test_persisted_partition_of_an_earlier_run_is_not_mixed_in() -> None:
     backend.assert_done()
 
 
+def test_tasks_are_told_which_run_their_blocks_have_to_be_of() -> None:
+    """For what nobody reported: a block of the earlier run is missing to them."""
+    rdd, other = RddId(7), RddId(8)
+    stages = [map_stage(0, 2, is_indeterminate=True), map_stage(1, 2)]
+    points = {rdd: (ShufflePoint(ShuffleId(0)),), other: (ShufflePoint(ShuffleId(1)),)}
+    job = result_job(0, 2, [RddPoint(rdd, 2), RddPoint(other, 2)], stages, behind=points)
+    backend = FakeBackend(executors=4)
+    backend.submit(job)
+    for shuffle in (0, 1):
+        for partition in (0, 1):
+            backend.succeed(backend.task(partition, shuffle))
+    assert {task.runs for task in backend.launched} == {()}
+    backend.fetch_fail(backend.task(0), 0, [1])
+    backend.advance(0.1)
+    backend.run_all()
+    readers = [task.runs for task in backend.launched if task.shuffle_id is None]
+    assert readers == [(), (), ((rdd, 1),), ((rdd, 1),)]
+    assert backend.finished == [0]
+
+
 def test_rollback_ends_the_job_that_reads_persisted_partitions_of_the_earlier_run() -> None:
     backend, job = cached_of_an_earlier_run()
     backend.submit(job)

@@ -57,6 +57,14 @@ def test_random_worlds(part: int, seen: Counter[str], without_time_limit: None) 
         seen += world.seen
 
 
+@pytest.mark.parametrize("seed", [102359])
+def test_a_world_that_mixed_two_runs(seed: int, without_time_limit: None) -> None:
+    """A block reached the disk just before its executor died, and before a rollback."""
+    world = World(seed)
+    world.play()
+    assert world.seen["blocks of an earlier run"]
+
+
 def test_the_worlds_met_everything(seen: Counter[str]) -> None:
     if not seen:
         pytest.skip("the worlds were not played")

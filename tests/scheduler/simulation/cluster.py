@@ -61,7 +61,11 @@ class Cluster:
         self.boxes: dict[ExecutorId, Box] = {}
         self.files: dict[tuple[NodeId, ShuffleId, int, int], Value] = {}
         self.disk: dict[tuple[NodeId, RddId, int], Value] = {}
+        #: Draws of its own: what it decides leaves all other chances as they were.
+        self._races = random.Random(rng.getstate()[1][1])
         self.runs = 0
+        #: How often a block of an earlier run was found and not read.
+        self.num_stale = 0
         #: How often a task got a block from elsewhere.
         self.num_brought = 0
 
@@ -70,21 +74,29 @@ class Cluster:
         updates: list[BlockUpdate] = []
         partition = out.launch.partition
         spec = out.spec
+        runs = dict(out.launch.runs)
+
+        def places(key: tuple[RddId, int]) -> tuple[tuple[dict, tuple], ...]:
+            return (box.blocks, key), (self.disk, (box.node, *key))
 
         def read(point: Point) -> Value:
             if isinstance(point, ShufflePoint):
                 return self._fetch(out, box, point.shuffle_id)
             key = (point.rdd_id, partition)
-            if key in box.blocks:
-                return box.blocks[key]
-            if (box.node, *key) in self.disk:
-                return self.disk[(box.node, *key)]
+            run = runs.get(point.rdd_id, 0)
+            # One that nobody wants any more may have looked before others wrote.
+            is_blind = out.is_cancelled and self._races.random() < 0.5
+            for place, name in () if is_blind else places(key):
+                if name in place and place[name].run >= run:
+                    return place[name]
+                self.num_stale += place.pop(name, None) is not None
             brought = self._bring(key, out.holders.get(key, Holders()))
-            if brought is not None:
+            if brought is not None and brought.run >= run:
                 self.disk[(box.node, *key)] = brought
                 updates.append(BlockUpdate(key, False, True, box.node))
                 return brought
             value = Value.of(("rdd", point.rdd_id), map(read, spec.behind[point.rdd_id]))
+            value = value._replace(run=run)
             in_memory = self._rng.random() < 0.7
             if in_memory:
                 box.blocks[key] = value

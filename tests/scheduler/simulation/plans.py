@@ -18,6 +18,8 @@ class Value(NamedTuple):
 
     digest: int
     drawn: frozenset[tuple[ShuffleId | None, int, int]] = frozenset()
+    #: Of a cached block: the run of its input (`LaunchTask.runs`) that its maker was told.
+    run: int = 0
 
     @classmethod
     def of(cls, what: tuple[object, ...], inputs: Iterable[Value]) -> Value:

@@ -396,4 +396,5 @@ class World(Checks):
             self.talk_of_the_dead()
         self.scheduler.assert_empty()
         self.seen["blocks from elsewhere"] += self.cluster.num_brought
+        self.seen["blocks of an earlier run"] += self.cluster.num_stale
         assert all(n == 1 for n in self.answers.values()), "a success was not answered once"

@@ -142,8 +142,15 @@ class RangeCut:
     def __init__(self, placement: RangePlacement) -> None:
         self.placement = placement
         kinds = set(map(type, placement.bounds))
+        is_total = len(kinds) == 1 and kinds <= _TOTALLY_ORDERED
+        # A NaN among what was sampled leaves bounds unsorted, itself among them or
+        # not: between such bounds keys would be found twice, or never.
+        if is_total and not all(
+            a <= b for a, b in pairwise([*placement.bounds[:1], *placement.bounds])
+        ):
+            is_total = False
         #: The one type of the bounds, if its order is total.
-        self._kind = kinds.pop() if len(kinds) == 1 and kinds <= _TOTALLY_ORDERED else None
+        self._kind = kinds.pop() if is_total else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RangeCut, (self.placement,)

@@ -134,3 +134,13 @@ def test_sort_when_the_data_is_cached(sc):
     rdd = sc.parallelize([3, 1, 2], 2).cache()
     assert rdd.sortBy(lambda x: x).collect() == [1, 2, 3]
     assert rdd.collect() == [3, 1, 2]
+
+
+def test_a_sort_of_floats_with_nan_keeps_every_record(sc):
+    # NaN is in one partition only: the others are placed in batches.
+    keys = [key for i in range(20) for key in (20.0 - i, math.nan)]
+    keys += map(float, range(40))
+    rows = [(key, i) for i, key in enumerate(keys)]
+    for ascending in (True, False):
+        found = sc.parallelize(rows, 4).sortByKey(ascending, 5).values().collect()
+        assert sorted(found) == list(range(len(rows)))

@@ -90,6 +90,11 @@ def parse(expression: Expression) -> Parsed:
     return Parsed(body, parameters)
 
 
+def names_in(code: CodeType) -> set[str]:
+    """The globals and attributes that a function uses, those of its comprehensions too."""
+    return set(code.co_names).union(*map(names_in, _inner_codes(code)))
+
+
 @lru_cache(maxsize=1024)
 def _find(code: CodeType, filename: str) -> Expression | None:
     # Code objects of two files may be equal.
@@ -100,8 +105,8 @@ def _find(code: CodeType, filename: str) -> Expression | None:
         or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
         or code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE)
         or code.co_flags & inspect.CO_ASYNC_GENERATOR
-        or not _FRAME_NAMES.isdisjoint(code.co_names)
-        or not _FRAME_ATTRIBUTES.isdisjoint(code.co_names)
+        or not _FRAME_NAMES.isdisjoint(names := names_in(code))
+        or not _FRAME_ATTRIBUTES.isdisjoint(names)
     ):
         return None
     lines = linecache.getlines(filename)

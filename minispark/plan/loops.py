@@ -34,7 +34,7 @@ from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 from minispark.kernels.elements import with_none
-from minispark.plan.expressions import RESERVED, Expression, parse
+from minispark.plan.expressions import RESERVED, Expression, names_in, parse
 from minispark.plan.loop_source import Ending, StepShape, loop_lines
 from minispark.plan.splice import Splicer
 from minispark.plan.steps import (
@@ -130,7 +130,7 @@ def _chosen(
     chosen = [
         expression is not None
         and f.__code__.co_filename == filename
-        and (id(f.__globals__) == place or not f.__code__.co_names)
+        and (id(f.__globals__) == place or not names_in(f.__code__))
         and not _has_empty_cell(f)
         for f, expression in zip(functions, expressions)
     ]

@@ -342,6 +342,14 @@ def test_builtins_may_be_shadowed_by_globals():
     assert looped(run, [[]]).listed() == [["mine", 3]]
 
 
+def test_names_in_comprehensions_are_those_of_their_own_functions_globals():
+    inner = lambda x: [y + LOCAL for y in (1, 2)]  # noqa: E731, F821
+    namespace = {"LOCAL": 5, "__builtins__": __builtins__}
+    apart = steps.Map(type(inc_all)(inner.__code__, namespace))
+    run = [steps.Map(inc_all), steps.Map(lambda x: [FACTOR, x]), apart]
+    assert looped(run, [[]]).listed() == [[6, 7]]
+
+
 def inc_all(x):
     return x
 

@@ -81,7 +81,8 @@ def sum_records(_index: int, records: Iterator[Any]) -> Any:
 
 def float_stats(_index: int, records: Iterator[Any]) -> StatCounter:
     """Statistics of the records as floats."""
-    return StatCounter(map(float, records))
+    # Not by `map`: a StopIteration of a record's `__float__` would end it early.
+    return StatCounter(float(x) for x in records)
 
 
 def reduced(f: Callable[[Any, Any], Any], _index: int, records: Iterator[Any]) -> list[Any]:

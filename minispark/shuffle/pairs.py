@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from itertools import starmap
+from itertools import chain, starmap
 from typing import Any, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
@@ -86,7 +86,10 @@ def combiner_loop(aggregator: Aggregator) -> PairLoop:
 
 def _keep_first(table: dict[Any, Any], records: Iterable[Any]) -> None:
     """The loop of `distinct`, at the speed of C."""
-    deque(starmap(table.setdefault, records), maxlen=0)
+    # A StopIteration of a key's own methods would end this as if all were there.
+    deque(starmap(table.setdefault, chain(records, ((NOTHING, None),))), maxlen=0)
+    if table.pop(NOTHING, NOTHING) is NOTHING:
+        raise RuntimeError("a key's __eq__ or __hash__ raised StopIteration")
 
 
 def _merging_loop(merge: Callable[[Any, Any], Any]) -> PairLoop:

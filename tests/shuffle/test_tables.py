@@ -364,3 +364,28 @@ def test_the_first_of_equal_keys_stays(rows, budget):
             table.insert_all((row, None) for row in rows)
             if not table.is_spilled or all(row == row for row in rows):
                 assert repr(list(table.items())) == repr(list(dict.fromkeys(rows).items()))
+
+
+class Stopping:
+    """A key that cannot be compared: a `StopIteration` of the user's."""
+
+    def __hash__(self):
+        return 5
+
+    def __eq__(self, other):
+        return next(iter(()))
+
+
+def all_of(table, rows):
+    table.insert_all(rows)
+    return list(table.items())
+
+
+def test_a_stop_iteration_of_a_key_does_not_end_a_distinct(task):
+    first = Aggregator(elements.identity, elements.keep_first, elements.keep_first)
+    rows = [(key, None) for key in (Stopping(), Stopping(), 3)]
+    with (
+        ExternalCombiner(first, combined=True, **task) as table,
+        pytest.raises(RuntimeError, match="StopIteration"),
+    ):
+        all_of(table, rows)

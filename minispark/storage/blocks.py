@@ -102,6 +102,15 @@ class _Entry:
         return chain.from_iterable(map(FrameReader().load, self.parts))
 
 
+@dataclass(slots=True, eq=False)
+class _Export:
+    """A block's file that is being written beside the tasks."""
+
+    rdd_id: int
+    #: Whether the RDD was dropped meanwhile.
+    is_dropped: bool = False
+
+
 class BlockStore:
     """Persisted blocks by (RDD, partition). Thread-safe.
 
@@ -120,6 +129,8 @@ class BlockStore:
         #: Blocks in the heap, least recently used first.
         self._entries: OrderedDict[BlockKey, _Entry] = OrderedDict()
         self._updates: list[BlockUpdate] = []
+        #: Files that `to_file` is writing.
+        self._exports: list[_Export] = []
         memory.set_evictor(lambda num_bytes: self._evict(num_bytes, None))
 
     def get(self, block: BlockKey, run: int = 0) -> Iterator[Any] | None:
@@ -134,6 +145,7 @@ class BlockStore:
                 return entry.records()
             if entry is not None:
                 del self._entries[block]
+                self._drop_exports(block[0])
         if entry is not None:
             self._memory.release_storage(entry.num_bytes)
             self._note(block, in_memory=False, on_disk=self._has_file(block, run))
@@ -178,17 +190,26 @@ class BlockStore:
         Any thread may call this while tasks read the block: its records are
         walked, a frame at a time, and nothing of it changes.
         """
-        entry = self._entry_of(block)
-        if self._has_file(block, 0 if entry is None else entry.run):
+        export = _Export(block[0])
+        with self._lock:
+            entry = self._entries.get(block)
+            self._exports.append(export)
+        try:
+            if self._has_file(block, 0 if entry is None else entry.run):
+                return True
+            if entry is None:
+                return False
+            self._files.write_atomic(block_name(block), block_file(entry.records(), entry.run))
+        finally:
+            with self._lock:
+                self._exports.remove(export)
+                is_current = self._entries.get(block) is entry
+        if is_current or (entry.level.useDisk and not export.is_dropped):
+            # If it was evicted to disk, that is the file, and counted on.
             return True
-        if entry is None:
-            return False
-        self._files.write_atomic(block_name(block), block_file(entry.records(), entry.run))
-        if self._entry_of(block) is not entry:
-            # Dropped meanwhile: whoever did so may have looked for files before.
-            self._files.remove(block_name(block))
-            return False
-        return True
+        # Gone meanwhile: whoever saw to that may have looked for files before.
+        self._files.remove(block_name(block))
+        return False
 
     def _entry_of(self, block: BlockKey) -> _Entry | None:
         with self._lock:
@@ -238,6 +259,7 @@ class BlockStore:
     def drop_rdd(self, rdd_id: int) -> None:
         """Forgets the blocks of an RDD, and removes their files on this node."""
         with self._lock:
+            self._drop_exports(rdd_id)
             dropped = [key for key in self._entries if key[0] == rdd_id]
             freed = sum(self._entries.pop(key).num_bytes for key in dropped)
         self._memory.release_storage(freed)
@@ -249,6 +271,10 @@ class BlockStore:
             gc.unfreeze()
             gc.collect()
             gc.freeze()
+
+    def _drop_exports(self, rdd_id: int) -> None:
+        for export in self._exports:
+            export.is_dropped |= export.rdd_id == rdd_id
 
     def drain_updates(self) -> tuple[BlockUpdate, ...]:
         """What changed since the last call, in order."""

@@ -268,3 +268,29 @@ def test_a_file_written_while_its_rdd_is_dropped_goes(
     monkeypatch.setattr(node.files, "write_atomic", slow)
     assert not node.store.to_file(BLOCK)
     assert node.with_file() == []
+
+
+@pytest.mark.parametrize("level", [StorageLevel.MEMORY_AND_DISK, StorageLevel.MEMORY_ONLY])
+@pytest.mark.parametrize("is_before", [True, False])
+def test_a_block_evicted_while_it_is_written_is_where_it_is_said_to_be(
+    node: Node, monkeypatch: pytest.MonkeyPatch, level: StorageLevel, is_before: bool
+) -> None:
+    list(node.store.put(BLOCK, iter(range(3000)), level))
+    node.store.drain_updates()
+    write = node.files.write_atomic
+    writers = []
+
+    def slow(relpath: str, chunks: Any) -> tuple[int, int]:
+        writers.append(relpath)
+        if is_before and len(writers) == 1:
+            node.store._evict(1, None)
+        written = write(relpath, chunks)
+        if not is_before:
+            node.store._evict(1, None)
+        return written
+
+    monkeypatch.setattr(node.files, "write_atomic", slow)
+    assert node.store.to_file(BLOCK) == level.useDisk
+    assert node.with_file() == ([HERE] if level.useDisk else [])
+    if level.useDisk:
+        assert list(node.store.get(BLOCK) or ()) == list(range(3000))

@@ -42,20 +42,36 @@ class Broadcasts:
         self._loaded: OrderedDict[BroadcastId, _Loaded] = OrderedDict()
         self._num_bytes = 0
         self._lock = threading.Lock()
+        #: One is loaded at a time. Reentrant, since what it is unpickled to may read
+        #: another; and not `_lock`, since who drops one obeys cancellations, too.
+        self._loading = threading.RLock()
 
     def get(self, bid: BroadcastId) -> Any:
         """The value, loaded unless it is still here."""
+        found = self._known(bid)
+        if found is None:
+            with self._loading:
+                found = self._known(bid) or self._keep(bid, self._load(bid))
+        return found.value
+
+    def _known(self, bid: BroadcastId) -> _Loaded | None:
         with self._lock:
             found = self._loaded.get(bid)
-            if found is None:
-                found = self._loaded[bid] = self._load(bid)
-                self._num_bytes += found.num_bytes
-                while len(self._loaded) > 1 and (
-                    len(self._loaded) > _MAX_VALUES or self._num_bytes > self._max_bytes
-                ):
-                    self._num_bytes -= self._loaded.popitem(last=False)[1].num_bytes
+            if found is not None:
+                self._loaded.move_to_end(bid)
+            return found
+
+    def _keep(self, bid: BroadcastId, new: _Loaded) -> _Loaded:
+        with self._lock:
+            kept = self._loaded.setdefault(bid, new)
+            if kept is new:
+                self._num_bytes += new.num_bytes
             self._loaded.move_to_end(bid)
-            return found.value
+            while len(self._loaded) > 1 and (
+                len(self._loaded) > _MAX_VALUES or self._num_bytes > self._max_bytes
+            ):
+                self._num_bytes -= self._loaded.popitem(last=False)[1].num_bytes
+            return kept
 
     def _load(self, bid: BroadcastId) -> _Loaded:
         def value_of(data: memoryview) -> _Loaded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,35 @@ def test_the_oldest_go_by_number(tmp_path: Path, janitor: Janitor) -> None:
 def test_one_without_a_file_is_named(tmp_path: Path, janitor: Janitor) -> None:
     with pytest.raises(PySparkRuntimeError, match=r"Broadcast\(7\) was destroyed"):
         Written(tmp_path, janitor, 100).loaded.get(BroadcastId(7))
+
+
+class _Reads:
+    """Its unpickling reads another broadcast, and has one dropped by another thread."""
+
+    loaded: Any = None
+
+    def __init__(self, inner: BroadcastId) -> None:
+        self.inner = inner
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ = state
+        self.value = _Reads.loaded.get(self.inner)
+        dropper = threading.Thread(target=_Reads.loaded.drop, args=(self.inner,), daemon=True)
+        dropper.start()
+        dropper.join(60)
+        self.was_stuck = dropper.is_alive()
+
+
+def test_loading_one_neither_needs_nor_delays_others(
+    tmp_path: Path, janitor: Janitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = Written(tmp_path, janitor, 5000)
+    monkeypatch.setattr(_Reads, "loaded", written.loaded)
+    outer = written.new(_Reads(written.new("inner")))
+    found: list[Any] = []
+    reader = threading.Thread(target=lambda: found.append(written.loaded.get(outer)), daemon=True)
+    reader.start()
+    reader.join(120)
+    assert [(one.value, one.was_stuck) for one in found] == [("inner", False)]
+    assert written.here == [outer]
+    assert written.loaded.get(outer) is found[0]

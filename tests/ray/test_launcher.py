@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection, Listener
+from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ psutil = pytest.importorskip("psutil")
 SECRET = b"k" * 32
 #: Nothing here takes that long; a hang shall be a failure.
 LIMIT_S = 90.0
+on_ray = pytest.mark.ray
 HERE = str(Path(__file__).parent)
 
 
@@ -42,16 +43,17 @@ class Driver:
         self.events: queue.Queue[tuple[Any, ...]] = queue.Queue()
         self.seen: list[tuple[Any, ...]] = []
         self.registered: queue.Queue[tuple[dict[str, Any], Connection]] = queue.Queue()
+        self.closed = threading.Event()
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
+        while not self.closed.is_set():
+            # One that was killed before it could register is no executor; that
+            # may be in the middle of the handshake.
+            with contextlib.suppress(EOFError, OSError):
                 connection = self.listener.accept()
-                # One that was killed before it could register is no executor.
-                with contextlib.suppress(EOFError):
-                    self.registered.put((pickle.loads(connection.recv_bytes()), connection))
+                self.registered.put((pickle.loads(connection.recv_bytes()), connection))
 
     def node_added(self, node: NodeInfo) -> None:
         self.events.put(("node_added", node))
@@ -67,7 +69,13 @@ class Driver:
 
     def executors(self, count: int) -> list[tuple[dict[str, Any], Connection]]:
         """The next executors that register, by id."""
-        found = [self.registered.get(timeout=LIMIT_S) for _ in range(count)]
+        found = []
+        for _ in range(count):
+            try:
+                found.append(self.registered.get(timeout=LIMIT_S))
+            except queue.Empty:
+                events = [*self.seen, *self.events.queue]
+                raise AssertionError(f"{len(found)} of {count} registered; {events}") from None
         return sorted(found, key=lambda entry: int(entry[0]["executor"]))
 
     def event(self, wanted: Callable[[tuple[Any, ...]], bool]) -> tuple[Any, ...]:
@@ -82,6 +90,11 @@ class Driver:
                 return event
 
     def close(self) -> None:
+        self.closed.set()
+        # Wakes the thread that accepts: closing alone does not.
+        with contextlib.suppress(EOFError, OSError):
+            Client(self.listener.address).close()
+        self.thread.join()
         self.listener.close()
 
 
@@ -126,6 +139,7 @@ def descendants() -> list[Any]:
     return psutil.Process().children(recursive=True)
 
 
+@on_ray
 def test_embedded_from_start_to_stop(
     driver: Driver, launch: Callable[..., RayLauncher], tmp_path: Path
 ) -> None:
@@ -182,14 +196,18 @@ def expected_hash() -> int:
 
 
 def listening(process: Any) -> list[Any]:
-    return [c for c in process.net_connections(kind="inet") if c.status == "LISTEN"]
+    try:
+        return [c for c in process.net_connections(kind="inet") if c.status == "LISTEN"]
+    except psutil.NoSuchProcess:  # it has just ended
+        return []
 
 
+@on_ray
 def test_kept_alive_between_contexts(driver: Driver, launch: Callable[..., RayLauncher]) -> None:
     conf = {"minispark.ray.keepAlive": "true"}
     launch(2, conf).stop()
     driver.registered = queue.Queue()
-    kept = {p.pid for p in descendants() if p.name() in ("raylet", "gcs_server")}
+    kept = {p.pid for p in descendants() if name_of(p) in ("raylet", "gcs_server")}
     assert len(kept) == 2
     second = launch(2, conf)
     found = driver.executors(2)
@@ -198,13 +216,15 @@ def test_kept_alive_between_contexts(driver: Driver, launch: Callable[..., RayLa
     assert not {one["pid"] for one, _ in found} & {p.pid for p in descendants()}
     ray_embedded.shutdown_embedded()
     assert descendants() == []
+    assert not [t for t in threading.enumerate() if t.name == "minispark-ray"]
 
 
+@on_ray
 def test_agents_of_ray_start_only_when_somebody_asks(
     driver: Driver, launch: Callable[..., RayLauncher]
 ) -> None:
     def agents() -> set[str]:
-        words = {" ".join(p.cmdline()) for p in descendants() if p.name() != "raylet"}
+        words = {cmdline(p) for p in descendants() if name_of(p) != "raylet"}
         kinds = {"stand_in.py none", "stand_in.py until-asked", "DashboardAgent", "RuntimeEnvAgent"}
         return {kind for kind in kinds if any(kind in text for text in words)}
 
@@ -218,11 +238,13 @@ def test_agents_of_ray_start_only_when_somebody_asks(
     assert agents() == {"stand_in.py none", "RuntimeEnvAgent"}
 
 
+@on_ray
 def test_stop_right_after_start(driver: Driver, launch: Callable[..., RayLauncher]) -> None:
     launch().stop()
     assert descendants() == []
 
 
+@on_ray
 def test_executors_that_cannot_start_end_in_exhaustion(
     driver: Driver, launch: Callable[..., RayLauncher]
 ) -> None:
@@ -241,6 +263,7 @@ def test_executors_that_cannot_start_end_in_exhaustion(
     assert number > 2
 
 
+@on_ray
 def test_a_cluster_that_is_not_there(driver: Driver, launch: Callable[..., RayLauncher]) -> None:
     with Listener(("127.0.0.1", 0)) as once:
         host, port = once.address
@@ -263,6 +286,7 @@ def cluster() -> Iterator[Any]:
     del os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"]
 
 
+@on_ray
 def test_three_nodes(driver: Driver, launch: Callable[..., RayLauncher], cluster: Any) -> None:
     conf = {"minispark.node.heartbeatInterval": "0.5"}
     launcher = launch(None, conf, cluster_address=cluster.address, app_id="app-three")
@@ -325,7 +349,15 @@ def test_three_nodes(driver: Driver, launch: Callable[..., RayLauncher], cluster
 
 
 def agents() -> list[Any]:
-    return [p for p in descendants() if "NodeAgent" in p.name() or "NodeAgent" in cmdline(p)]
+    return [p for p in descendants() if "NodeAgent" in name_of(p) or "NodeAgent" in cmdline(p)]
+
+
+def name_of(process: Any) -> str:
+    """Its name; none of one that has just ended."""
+    try:
+        return str(process.name())
+    except psutil.Error:
+        return ""
 
 
 def cmdline(process: Any) -> str:
@@ -343,6 +375,7 @@ def serves(process: Any, node: NodeInfo) -> bool:
         return False
 
 
+@on_ray
 def test_the_users_own_ray_is_used_and_left_running(
     driver: Driver, launch: Callable[..., RayLauncher], tmp_path: Path
 ) -> None:
@@ -362,6 +395,7 @@ def test_the_users_own_ray_is_used_and_left_running(
         ray.shutdown()
 
 
+@on_ray
 def test_executors_end_with_their_driver(tmp_path: Path) -> None:
     code = f"""
 import os, pickle, sys

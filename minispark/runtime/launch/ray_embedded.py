@@ -130,6 +130,7 @@ def shutdown_embedded() -> None:
     state = _current
     if state is not None and state.pid == os.getpid():
         state.thread.call(lambda: None if state.users else _shutdown(state))
+        state.thread.retire(lambda: state.is_ours)
 
 
 def _at_exit() -> None:

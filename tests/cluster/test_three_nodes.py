@@ -25,7 +25,9 @@ from minispark.errors import PySparkValueError
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.current import current_task
 from minispark.runtime.file_server import stats
+from minispark.runtime.launch import ray_agents
 from tests.chaos.run_log import RunLog, executor_pids
+from tests.cluster.patience import SETUP
 
 pytest.importorskip("ray")
 psutil = pytest.importorskip("psutil")
@@ -74,6 +76,7 @@ def shared(cluster: Any, ports: str, open_context: Callable[..., Any]) -> Iterat
     """The context all tests use, with an executor on each node."""
     settings = {
         "minispark_node_heartbeatInterval": "500ms",
+        "minispark_executor_setup": SETUP,
         "spark_driver_host": "localhost",
         "spark_driver_bindAddress": "127.0.0.1",
         "spark_driver_port": ports,
@@ -306,7 +309,9 @@ def test_one_request_per_reducer_and_node(shared: Any, log: RunLog) -> None:
     eventually(lambda: not left(shared, "shuffle/"))
 
 
-def test_an_agent_is_killed(shared: Any, log: RunLog) -> None:
+def test_an_agent_is_killed(shared: Any, log: RunLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    # However long Ray takes: its machine answers, so the node is not given up.
+    monkeypatch.setattr(ray_agents, "_RESTART_S", LIMIT_S)
     sums = spread(shared, log).reduceByKey(add, 4)
     assert sorted(sums.collect()) == SUMS
     victim = nodes_of(shared)[ran_on(log)[0][0]]

@@ -44,7 +44,7 @@ def run(command: list[str], cwd: Path) -> list[str]:
         "PYSPARK_SUBMIT_ARGS": f"--master local[2] --conf {PARALLELISM} pyspark-shell",
     }
     ran = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=110
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
     )
     assert ran.returncode == 0, ran.stderr[-3000:]
     return sorted(ran.stdout.splitlines())

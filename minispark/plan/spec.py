@@ -9,7 +9,7 @@ of a persisted RDD, or the map outputs of a shuffle.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from minispark.ids import JobId, NodeId, RddId, ShuffleId
@@ -31,6 +31,8 @@ class ShufflePoint:
 
 
 Point = RddPoint | ShufflePoint
+#: Of persisted RDDs: what computing one would read.
+Behind = Mapping[RddId, tuple[Point, ...]]
 #: One block of a persisted RDD: (RDD, partition).
 BlockKey = tuple[RddId, int]
 
@@ -46,7 +48,7 @@ class StageSpec:
     #: What the stage's tasks read first, walking up from its last RDD.
     reads: tuple[Point, ...] = ()
     #: Behind each persisted RDD of this stage: what computing it would read.
-    behind: Mapping[RddId, tuple[Point, ...]] = field(default_factory=dict)
+    behind: Behind = field(default_factory=dict)
     #: Per partition, the cached blocks that would spare its computation,
     #: best first. Empty when the stage has no persisted RDD.
     blocks: tuple[tuple[BlockKey, ...], ...] = ()
@@ -62,6 +64,21 @@ class StageSpec:
     profile_id: int = 0
     #: What the profile asks for, for messages.
     profile: str = ""
+
+
+def shuffles_behind(behind: Behind, rdd_id: RddId) -> Iterator[ShuffleId]:
+    """What an RDD's partitions are made of, through other persisted RDDs; each once."""
+    stack: list[Point] = list(behind[rdd_id])
+    seen: set[Point] = set()
+    while stack:
+        point = stack.pop()
+        if point in seen:
+            continue
+        seen.add(point)
+        if isinstance(point, RddPoint):
+            stack.extend(behind.get(point.rdd_id, ()))
+        else:
+            yield point.shuffle_id
 
 
 @dataclass(frozen=True, slots=True)

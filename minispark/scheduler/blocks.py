@@ -8,11 +8,11 @@ it, and says `FetchFailed` when it lacks what that takes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
-from minispark.ids import ExecutorId, NodeId, RddId
-from minispark.plan.spec import BlockKey, BlockUpdate
+from minispark.ids import ExecutorId, NodeId, RddId, ShuffleId
+from minispark.plan.spec import Behind, BlockKey, BlockUpdate, shuffles_behind
 
 
 class Holders(NamedTuple):
@@ -40,6 +40,11 @@ class BlockTracker:
         self.num_losses: int = 0
         #: Per RDD: as of when its oldest block's input was (`MapOutputs.num_clears`).
         self._as_of: dict[RddId, int] = {}
+        #: Per RDD: `StageSpec.behind` of the stage that made its first block. A
+        #: checkpoint may cut the lineage later, and the blocks stay what they are.
+        self._origins: dict[RddId, Behind] = {}
+        #: Per RDD: when something its blocks were made of was rolled back last.
+        self._runs: dict[RddId, int] = {}
         self._by_executor: dict[ExecutorId, dict[BlockKey, None]] = {}
         self._by_node: dict[NodeId, dict[BlockKey, None]] = {}
         #: Nodes that were lost: a late word of a copy on them counts no more.
@@ -62,16 +67,28 @@ class BlockTracker:
         """As of when the input of the RDD's oldest block was; None without blocks."""
         return self._as_of.get(rdd_id) if rdd_id in self._rdds else None
 
+    def roll_back(self, shuffles: Container[ShuffleId], run: int) -> None:
+        """These shuffles are made anew: blocks made of them are of an earlier run."""
+        for rdd_id, behind in self._origins.items():
+            if any(shuffle_id in shuffles for shuffle_id in shuffles_behind(behind, rdd_id)):
+                self._runs[rdd_id] = run
+
+    def run(self, rdd_id: RddId) -> int:
+        """The run that blocks of the RDD have to be of, as far as is known here."""
+        return self._runs.get(rdd_id, 0)
+
     def update(
         self,
         executor_id: ExecutorId,
         node_id: NodeId,
         updates: Iterable[BlockUpdate],
         as_of: int | None = 0,
+        behind: Behind | None = None,
     ) -> bool:
         """Takes an executor's report; True when a block has no holder any more.
 
         `as_of` is the age of what the blocks were made of; None when nothing was made.
+        `behind` is that of the stage that made them.
         """
         lost = False
         for change in updates:
@@ -83,6 +100,8 @@ class BlockTracker:
                 # A copy is as old as what it was copied from, whoever made it.
                 made = as_of if change.on_node is None else None
                 before = self.as_of(rdd_id)
+                if before is None and behind is not None and rdd_id in behind:
+                    self._origins[rdd_id] = behind
                 if before is None or made is not None:
                     now = made or 0
                     self._as_of[rdd_id] = now if before is None else min(before, now)
@@ -132,6 +151,7 @@ class BlockTracker:
         """Removes every block of an RDD."""
         self.num_losses += 1
         self._as_of.pop(rdd_id, None)
+        self._origins.pop(rdd_id, None)
         for partition, entry in self._rdds.pop(rdd_id, {}).items():
             for executor_id in entry.executors:
                 self._by_executor[executor_id].pop((rdd_id, partition), None)
@@ -148,11 +168,13 @@ class BlockTracker:
         if not partitions:
             del self._rdds[block[0]]
             self._as_of.pop(block[0], None)
+            self._origins.pop(block[0], None)
         return True
 
     def validate(self) -> None:
         """Raises AssertionError when the two views of the table differ."""
         assert self._as_of.keys() == self._rdds.keys(), "blocks of unknown age"
+        assert self._origins.keys() <= self._rdds.keys(), "a lineage of no blocks"
         for rdd_id, partitions in self._rdds.items():
             assert partitions, f"RDD {rdd_id} has an empty entry"
             for partition, entry in partitions.items():

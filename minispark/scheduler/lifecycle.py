@@ -151,7 +151,7 @@ class Lifecycle:
             if spec != stage.spec:
                 stage.spec = spec
                 stage.shuffles = all_shuffles(spec)
-                stage.runs = input_runs(state.map_outputs, spec)
+                stage.runs = input_runs(state.map_outputs, state.blocks, spec)
                 stage.forced.intersection_update(stage.shuffles)
                 if isinstance(stage.state, Running | Waiting):
                     changed.append(stage)

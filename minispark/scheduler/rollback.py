@@ -64,6 +64,7 @@ def roll_back(lifecycle: Lifecycle, stage: Stage, now: float) -> list[Stage]:
         reader = state.by_shuffle.get(shuffle_id)
         if reader is not None:
             readers[reader.id] = reader
+    state.blocks.roll_back(stale, state.map_outputs.num_clears)
     end_mixed_jobs(lifecycle, now)
     again = []
     for reader in readers.values():
@@ -89,7 +90,9 @@ def mixture(state: SchedulerState, spec: JobSpec) -> Failure | None:
     for stage in (*spec.stages, spec.final):
         for rdd_id in stage.behind:
             as_of = state.blocks.as_of(rdd_id)
-            if as_of is not None and as_of < input_run(state.map_outputs, stage, rdd_id):
+            if as_of is not None and as_of < input_run(
+                state.map_outputs, state.blocks, stage, rdd_id
+            ):
                 return Failure(
                     "fetch",
                     f"partitions of the persisted RDD {rdd_id} were made of an indeterminate "

@@ -10,30 +10,25 @@ jobs, and where blocks are.
 from __future__ import annotations
 
 from minispark.ids import RddId
-from minispark.plan.spec import Point, RddPoint, StageSpec
+from minispark.plan.spec import StageSpec, shuffles_behind
+from minispark.scheduler.blocks import BlockTracker
 from minispark.scheduler.map_outputs import MapOutputs
 
 
-def input_run(outputs: MapOutputs, stage: StageSpec, rdd_id: RddId) -> int:
-    """When the latest run of what a persisted RDD is made of began."""
-    latest = 0
-    stack: list[Point] = list(stage.behind[rdd_id])
-    seen: set[Point] = set()
-    while stack:
-        point = stack.pop()
-        if point in seen:
-            continue
-        seen.add(point)
-        if isinstance(point, RddPoint):
-            stack.extend(stage.behind.get(point.rdd_id, ()))
-        else:
-            latest = max(latest, outputs.cleared_at(point.shuffle_id))
-    return latest
+def input_run(outputs: MapOutputs, blocks: BlockTracker, stage: StageSpec, rdd_id: RddId) -> int:
+    """When the latest run of what a persisted RDD is made of began.
+
+    What was rolled back before a checkpoint cut the lineage, the blocks know.
+    """
+    shuffles = shuffles_behind(stage.behind, rdd_id)
+    return max(blocks.run(rdd_id), *map(outputs.cleared_at, shuffles), 0)
 
 
-def input_runs(outputs: MapOutputs, stage: StageSpec) -> tuple[tuple[RddId, int], ...]:
+def input_runs(
+    outputs: MapOutputs, blocks: BlockTracker, stage: StageSpec
+) -> tuple[tuple[RddId, int], ...]:
     """The runs of the stage's persisted RDDs, of those made of something rolled back."""
     if not outputs.num_clears:
         return ()
-    runs = ((rdd_id, input_run(outputs, stage, rdd_id)) for rdd_id in stage.behind)
+    runs = ((rdd_id, input_run(outputs, blocks, stage, rdd_id)) for rdd_id in stage.behind)
     return tuple((rdd_id, run) for rdd_id, run in runs if run)

@@ -152,7 +152,7 @@ class SchedulerState:
         """What a task finds no cached block for it must read whole, or not at all."""
         is_complete = self.map_outputs.is_complete
         stage.reads = tuple(s for s in stage.shuffles if is_complete(s))
-        stage.runs = input_runs(self.map_outputs, stage.spec)
+        stage.runs = input_runs(self.map_outputs, self.blocks, stage.spec)
         stage.reads_at = self.num_losses
 
     @property

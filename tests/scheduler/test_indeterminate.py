@@ -168,6 +168,26 @@ def test_persisted_partition_of_an_earlier_run_is_not_mixed_in() -> None:
     backend.assert_done()
 
 
+def test_a_checkpoint_does_not_hide_what_persisted_partitions_were_made_of() -> None:
+    """The lineage is cut after the rollback, and the old partition is still there."""
+    backend, job = cached_of_an_earlier_run()
+    other = result_job(2, 1, [0], job.stages)
+    backend.submit(other)
+    backend.fetch_fail(backend.task(0), 0, [0, 1])
+    backend.run_all()
+    backend.send(ev.ShuffleForgotten(ShuffleId(0)))
+    rdd = RddId(7)
+    cut = result_job(3, 2, [RddPoint(rdd, 2)], behind={rdd: ()}, blocks=job.final.blocks)
+    backend.submit(cut)
+    assert "unpersist the RDD" in backend.failed[JobId(3)].message
+    backend.send(ev.RddUnpersisted(rdd))
+    backend.submit(replace(cut, job_id=JobId(4)))
+    backend.run_all()
+    assert {task.runs for task in backend.launched if task.job_id == 4} == {((rdd, 1),)}
+    assert backend.finished == [0, 2, 4]
+    backend.assert_done()
+
+
 def test_tasks_are_told_which_run_their_blocks_have_to_be_of() -> None:
     """For what nobody reported: a block of the earlier run is missing to them."""
     rdd, other = RddId(7), RddId(8)

@@ -39,8 +39,8 @@ from minispark.storage.sizing import estimate_bytes
 from minispark.storagelevel import StorageLevel
 
 #: Bytes of frames, run, checksum of both.
-_TRAILER = struct.Struct("<QII8s")
-_MAGIC = b"MSBLOCK2"
+_TRAILER = struct.Struct("<QII4s")
+_MAGIC = b"MSB2"
 #: Records that are looked at each time the size of a growing block is checked.
 _PROBE = 64
 

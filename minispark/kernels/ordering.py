@@ -140,7 +140,7 @@ class RangeCut:
     __slots__ = ("_kind", "placement")
 
     def __init__(self, placement: RangePlacement) -> None:
-        self.placement = placement
+        self.placement: RangePlacement = placement
         kinds = set(map(type, placement.bounds))
         is_total = len(kinds) == 1 and kinds <= _TOTALLY_ORDERED
         # A NaN among what was sampled leaves bounds unsorted, itself among them or

@@ -304,7 +304,7 @@ class CoGroup(Node):
         parents = tuple(s.parent if isinstance(s, Exchange) else s for s in sources)
         super().__init__(rdd_id, partitioner.numPartitions, parents, partitioner)
         self.sources: tuple[Exchange | Node, ...] = sources
-        self.join = join
+        self.join: str | None = join
 
     @property
     def narrow_parents(self) -> tuple[Node, ...]:

@@ -15,7 +15,7 @@ from minispark.scheduler import skew
 from minispark.scheduler.map_outputs import MapOutputs
 from minispark.scheduler.skew import Skew
 
-log = logging.getLogger("minispark")
+log: logging.Logger = logging.getLogger("minispark")
 
 _ADVICE = (
     "If one key has so many records: reduceByKey or aggregateByKey instead of groupByKey; "

@@ -174,7 +174,7 @@ class Feed:
         )
         self._running: _Filling | None = None
         #: Nothing is left to be fed.
-        self.is_done = False
+        self.is_done: bool = False
 
     def advance(self, limit: int) -> None:
         """Lets at most `limit` records in, or as many new keys."""

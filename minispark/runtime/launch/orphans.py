@@ -15,7 +15,7 @@ import subprocess
 import threading
 from collections.abc import Iterable
 
-log = logging.getLogger("minispark")
+log: logging.Logger = logging.getLogger("minispark")
 
 #: Executors that can look need milliseconds to exit by themselves.
 _PATIENCE_S = 3

@@ -39,7 +39,7 @@ _START_ENVIRONMENT = {
     # Inherited by all workers: keys hash alike in all of them.
     "PYTHONHASHSEED": "0",
 }
-
+_MEMORY_THRESHOLD = "RAY_memory_usage_threshold"
 
 #: What Ray leaves in the environment; the second would take `breakpoint()` from the user.
 _SET_BY_RAY = ("RAY_CLIENT_MODE", "PYTHONBREAKPOINT", "RAY_AUTH_MODE")
@@ -142,6 +142,9 @@ def import_ray() -> tuple[Any, bool]:
 def start_environment(token: str) -> contextlib.AbstractContextManager[None]:
     """The environment in which Ray is imported and an embedded one started."""
     changes = dict(_START_ENVIRONMENT)
+    # Executors keep to a budget and spill. Ray's monitor kills any of them when the machine
+    # is nearly full, whoever filled it: not before it is fuller than Ray thinks by default.
+    changes[_MEMORY_THRESHOLD] = os.environ.get(_MEMORY_THRESHOLD, "0.97")
     if "RAY_AUTH_MODE" not in os.environ:  # else the user decided
         # A token of this process, so that Ray neither writes one to the home nor warns.
         changes |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}

@@ -20,7 +20,7 @@ DIFFERENT: dict[tuple[str, int], str] = {
     ("placement.coalesce_wrong", 3): _AT_THE_CALL,
     ("placement.union_wrong", 2): _KIND,
     ("placement.union_wrong", 3): _KIND,
-    ("placement.cartesian_of_shuffled", 1): "the batches of PySpark's shuffle files: ADR 0023",
+    ("placement.cartesian_of_shuffled", 1): "the batches of PySpark's shuffle files: ADR 0020",
     ("placement.zips_that_do_not_fit", 4): _KIND,
     ("ordering.sort_by_key", 6): _KEY_FUNCTION,
     ("ordering.sort_by_key", 7): _KEY_FUNCTION,

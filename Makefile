@@ -87,7 +87,7 @@ unit: $(DEV) ## The tests that need no Ray: quick, for every change
 	@$(BIN)/python -m pytest -m "not ray and not cluster and not pyspark and not slow" $(PYTEST_ARGS)
 
 parity: $(DEV) ## Compare with the real PySpark; PYSPARK_PYTHON=/path/to/python-with-pyspark
-	@MINISPARK_PARITY_PYTHON=$(PYSPARK_PYTHON) $(BIN)/python -m pytest tests/parity $(PYTEST_ARGS)
+	@MINISPARK_TEST_SECONDS=600 MINISPARK_PARITY_PYTHON=$(PYSPARK_PYTHON) $(BIN)/python -m pytest tests/parity $(PYTEST_ARGS)
 	@$(BIN)/python -m minispark run tests/parity/doctests.py \
 		"$$($(or $(PYSPARK_PYTHON),$(BIN)/python) -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')"
 

@@ -71,9 +71,10 @@ def test_random_keys_before_a_shuffle(breakable: Any, log: RunLog, kind: str) ->
             await_loss(log)
         found = [(x, 1) for _, x in records]
         log.note(f"read-{index}")
-        if index == 1 and log.first_time("loss"):
+        if index == 1 and log.first_time("losing"):
             # After this task has read the old outputs, and before the last ones have.
             lose(folder, shuffle, {0, 2})
+            log.first_time("loss")
         return found
 
     counted = placed.mapPartitionsWithIndex(note).reduceByKey(add, 3)
@@ -97,8 +98,9 @@ def test_results_were_delivered(breakable: Any, log: RunLog, kind: str) -> None:
         if index > 1:
             await_loss(log)
         found = [x for _, x in records]
-        if index == 1 and log.first_time("loss"):
+        if index == 1 and log.first_time("losing"):
             lose(folder, shuffle, {0, 2})
+            log.first_time("loss")
         return found
 
     with pytest.raises(PySparkException, match="indeterminate"):

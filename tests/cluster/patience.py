@@ -1,4 +1,4 @@
-"""Executors that wait longer for a node than they do by default (`minispark.executor.setup`).
+"""How soon Ray misses a node, and how long executors wait for one (`minispark.executor.setup`).
 
 How soon Ray restarts an agent depends on how busy the machine is; that readers
 wait for it, and what follows, does not.
@@ -10,6 +10,13 @@ from minispark.runtime.fetch import Fetcher
 
 SETUP = f"{__name__}:wait_longer"
 _PATIENCE_S = 60.0
+#: Ray finds a dead node in two seconds instead of up to fifteen.
+HEALTH_CHECKS = {
+    "health_check_initial_delay_ms": 1000,
+    "health_check_period_ms": 500,
+    "health_check_timeout_ms": 2000,
+    "health_check_failure_threshold": 4,
+}
 
 
 def wait_longer() -> None:

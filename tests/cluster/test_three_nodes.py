@@ -27,7 +27,7 @@ from minispark.runtime.current import current_task
 from minispark.runtime.file_server import stats
 from minispark.runtime.launch import ray_agents
 from tests.chaos.run_log import RunLog, executor_pids
-from tests.cluster.patience import SETUP
+from tests.cluster.patience import HEALTH_CHECKS, SETUP
 
 pytest.importorskip("ray")
 psutil = pytest.importorskip("psutil")
@@ -38,13 +38,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.ray, pytest.mark.own_context]
 LIMIT_S = 60.0
 #: Larger than what travels with a task or its report.
 LARGE = 400_000
-#: Ray finds a dead node in two seconds instead of up to fifteen.
-HEALTH_CHECKS = {
-    "health_check_initial_delay_ms": 1000,
-    "health_check_period_ms": 500,
-    "health_check_timeout_ms": 2000,
-    "health_check_failure_threshold": 4,
-}
 
 
 @pytest.fixture(scope="module")

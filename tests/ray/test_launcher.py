@@ -24,6 +24,7 @@ from minispark.runtime.launch import ray_embedded
 from minispark.runtime.launch.ray_address import parse_cluster_address
 from minispark.runtime.launch.ray_launcher import RayLauncher
 from minispark.runtime.launch.ray_options import ClusterShape, executor_options
+from tests.cluster.patience import HEALTH_CHECKS
 
 pytest.importorskip("ray")
 psutil = pytest.importorskip("psutil")
@@ -277,7 +278,8 @@ def cluster() -> Iterator[Any]:
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": HEALTH_CHECKS}
+    made = Cluster(initialize_head=True, head_node_args=head)
     made.add_node(num_cpus=1)
     made.add_node(num_cpus=1)
     made.wait_for_nodes()

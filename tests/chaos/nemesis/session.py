@@ -147,8 +147,8 @@ def _round(
         patience = threading.Event()
         end = time.monotonic() + seconds
         pauses = random.Random(rng.getrandbits(32))
-        while time.monotonic() < end and not report.hangs:
-            patience.wait(pauses.expovariate(1 / pause_s))
+        while (left_s := end - time.monotonic()) > 0 and not report.hangs:
+            patience.wait(min(left_s, pauses.expovariate(1 / pause_s)))
             faults.strike()
             left.watch()
             _look_for_hangs(report, players, faults, scratch)

@@ -118,8 +118,8 @@ class _Builder(_Refusing):
 
     def getOrCreate(self) -> SparkSession:
         """The active session, or one on the active or a new context."""
-        active = SparkSession._active
-        if active is not None and not active.sparkContext._engine.is_stopped:
+        active = SparkSession.getActiveSession()
+        if active is not None:
             return active
         conf = SparkConf()
         for key, value in self._conf.items():
@@ -172,7 +172,10 @@ class SparkSession(_Refusing):
     @classmethod
     def getActiveSession(cls) -> SparkSession | None:
         """The session that `builder` made last and that was not stopped."""
-        return cls._active
+        active = cls._active
+        if active is not None and active.sparkContext._engine.is_stopped:
+            return None
+        return active
 
     @property
     def sparkContext(self) -> SparkContext:

@@ -40,13 +40,17 @@ lines = spark.read.text(sys.argv[1]).rdd.map(lambda r: r[0])
 words = lines.flatMap(lambda x: x.split(" "))
 print(sorted(words.map(lambda x: (x, 1)).reduceByKey(add).collect()))
 print(spark.sparkContext.appName, spark.sparkContext.master, __name__, len(sys.argv))
-spark.stop()
+print(SparkSession.getActiveSession() is spark is SparkSession.builder.getOrCreate())
+spark.sparkContext.stop()
+print(SparkSession.getActiveSession())
 """
     ran = run(tmp_path, text, "words.txt", "--flag")
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines() == [
         "[('a', 1), ('b', 2)]",
         "WordCount local-process[2] __main__ 3",
+        "True",
+        "None",
     ]
 
 

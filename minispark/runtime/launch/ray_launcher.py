@@ -21,13 +21,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import pickle
 import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -36,13 +34,9 @@ from minispark.ids import ExecutorId, NodeId
 from minispark.runtime.boot import Address, ExecutorBoot, LauncherEvents, NodeInfo
 from minispark.runtime.launch import ray_embedded
 from minispark.runtime.launch.ray_address import parse_cluster_address
-from minispark.runtime.launch.ray_agents import Agents, affinity
-from minispark.runtime.launch.ray_options import (
-    ClusterShape,
-    await_exit,
-    executor_options,
-    reason_of,
-)
+from minispark.runtime.launch.ray_agents import Agents
+from minispark.runtime.launch.ray_executors import Executor, ExecutorActors
+from minispark.runtime.launch.ray_options import ClusterShape, reason_of
 from minispark.runtime.local_dirs import local_base_dir
 from minispark.runtime.slots import Slot, declared_resources
 
@@ -54,28 +48,6 @@ ENTRY_POINT = "minispark.runtime.serve:serve"
 _EARLY_END_S = 3.0
 #: Failed starts in a row, besides one per executor, before giving up.
 _MAX_FAILED_STARTS = 4
-#: How long killed processes may take to be seen dead.
-_STOP_S = 10.0
-
-
-@dataclass(slots=True, eq=False)
-class _Executor:
-    """One actor, from its creation to its end."""
-
-    executor_id: ExecutorId
-    actor: Any
-    #: What a resource profile asks for; None: a default executor.
-    slot: Slot | None = None
-    state: str = "placing"
-    #: The GPUs that Ray gave it.
-    gpus: list[str] = field(default_factory=list)
-    #: Ray's id of the node it runs on.
-    ray_node: str | None = None
-    pid: int | None = None
-    serving_since: float = 0.0
-    is_replaced: bool = False
-    #: References that must live as long as their calls.
-    refs: list[Any] = field(default_factory=list)
 
 
 class RayLauncher:
@@ -122,7 +94,8 @@ class RayLauncher:
         # From here on: control thread only.
         self._session: ray_embedded.RaySession | None = None
         self._agents: Agents | None = None
-        self._executors: dict[ExecutorId, _Executor] = {}
+        self._actors: ExecutorActors | None = None
+        self._executors: dict[ExecutorId, Executor] = {}
         self._next_id = 0
         self._failed_in_a_row = 0
         self._has_started = False
@@ -196,9 +169,13 @@ class RayLauncher:
             return False
         ray_embedded.stop_at_exit.add(self.stop)
         ray = self._session.ray
-        from minispark.runtime.launch.ray_actors import ExecutorActor
-
-        self._actor_class = ray.remote(ExecutorActor)
+        self._actors = ExecutorActors(
+            self._session,
+            self._shape,
+            self._conf,
+            on_cluster=self._cluster_address is not None,
+            post=self._queue.put,
+        )
         processes = self._shape.processes
         if processes is None:
             processes = self._shape.fill(ray.cluster_resources())
@@ -258,39 +235,14 @@ class RayLauncher:
         self._placement_deadline = time.monotonic() + self._placement_s
 
     def _create(self, near: str | None, slot: Slot | None = None) -> None:
-        assert self._session is not None
-        ray = self._session.ray
+        assert self._actors is not None
         executor_id = ExecutorId(str(self._next_id))
         self._next_id += 1
-        options = executor_options(
-            self._conf,
-            self._shape,
-            on_cluster=self._cluster_address is not None,
-            has_hash_seed=self._session.has_hash_seed,
-            slot=slot,
-        )
-        if self._cluster_address is None:
-            if not self._session.is_embedded:
-                here = ray.get_runtime_context().get_node_id()
-                options["scheduling_strategy"] = affinity(here, soft=False)
-        elif near is not None:
-            options["scheduling_strategy"] = affinity(near, soft=True)
-        else:
-            options["scheduling_strategy"] = "SPREAD"
-        actor = self._actor_class.options(**options).remote()
-        executor = _Executor(executor_id, actor, slot)
+        executor = self._actors.create(executor_id, near, slot)
         self._executors[executor_id] = executor
-        self._call(executor, executor.actor.where.remote(), self._placed)
+        self._actors.ask_where(executor, self._placed)
 
-    def _call(
-        self, executor: _Executor, ref: Any, then: Callable[[_Executor, Future[Any]], None]
-    ) -> None:
-        executor.refs.append(ref)
-        ref.future().add_done_callback(
-            lambda future: self._queue.put(partial(then, executor, future))
-        )
-
-    def _placed(self, executor: _Executor, future: Future[Any]) -> None:
+    def _placed(self, executor: Executor, future: Future[Any]) -> None:
         if executor.state == "ended":
             return
         error = future.exception()
@@ -311,14 +263,14 @@ class RayLauncher:
             failed=partial(self._agent_failed, executor),
         )
 
-    def _agent_ready(self, executor: _Executor, node: NodeInfo) -> None:
+    def _agent_ready(self, executor: Executor, node: NodeInfo) -> None:
         if executor.state == "waiting":
             self._serve(executor, node)
 
-    def _agent_failed(self, executor: _Executor, reason: str) -> None:
+    def _agent_failed(self, executor: Executor, reason: str) -> None:
         self._ended(executor, f"its node's agent could not be started: {reason}")
 
-    def _serve(self, executor: _Executor, node: NodeInfo) -> None:
+    def _serve(self, executor: Executor, node: NodeInfo) -> None:
         boot = ExecutorBoot(
             executor.executor_id,
             node,
@@ -328,19 +280,19 @@ class RayLauncher:
             self._sys_path,
             0 if executor.slot is None else executor.slot.profile_id,
             self._shape.task_cpus if executor.slot is None else executor.slot.cpus,
-            _units(executor),
+            executor.units(),
         )
         executor.state = "serving"
         executor.serving_since = time.monotonic()
         self._has_started = True
-        ref = executor.actor.serve.remote(self._entry_point, pickle.dumps(boot, 5))
-        self._call(executor, ref, self._served)
+        assert self._actors is not None
+        self._actors.serve(executor, self._entry_point, boot, self._served)
 
-    def _served(self, executor: _Executor, future: Future[Any]) -> None:
+    def _served(self, executor: Executor, future: Future[Any]) -> None:
         error = future.exception()
         self._ended(executor, reason_of(error) if error is not None else "it finished")
 
-    def _ended(self, executor: _Executor, reason: str) -> None:
+    def _ended(self, executor: Executor, reason: str) -> None:
         if executor.state == "ended":
             return
         age = time.monotonic() - executor.serving_since
@@ -350,13 +302,13 @@ class RayLauncher:
         self._report(self._events.executor_ended, executor.executor_id, reason)
         self._check_exhausted(reason)
 
-    def _retire(self, executor: _Executor) -> None:
+    def _retire(self, executor: Executor) -> None:
         """Its process goes, if it has not gone already, and frees its CPU."""
-        assert self._session is not None
+        assert self._actors is not None
         executor.state = "ended"
         if executor.is_replaced:
             del self._executors[executor.executor_id]
-        self._session.ray.kill(executor.actor, no_restart=True)
+        self._actors.kill(executor)
 
     def _replace(self, executor_id: ExecutorId) -> None:
         executor = self._executors.get(executor_id)
@@ -380,8 +332,8 @@ class RayLauncher:
     def _kill(self, executor_id: ExecutorId) -> None:
         executor = self._executors.get(executor_id)
         if executor is not None and executor.state != "ended":
-            assert self._session is not None
-            self._session.ray.kill(executor.actor, no_restart=True)
+            assert self._actors is not None
+            self._actors.kill(executor)
 
     def _node_lost(self, ray_node: str, reason: str) -> None:
         self._report(self._events.node_lost, NodeId(ray_node), reason)
@@ -423,40 +375,19 @@ class RayLauncher:
             return
         self._session = None
         ray_embedded.stop_at_exit.discard(self.stop)
-        alive = [e for e in self._executors.values() if e.state != "ended"]
-        # One that a cluster has not placed yet it never will, now: not awaited.
-        waiting = [
-            e.refs[-1] for e in alive if self._cluster_address is None or e.state != "placing"
-        ]
-        # On a cluster the numbers are those of other machines.
-        is_here = self._cluster_address is None
-        pids = [e.pid for e in self._executors.values() if is_here and e.pid is not None]
         try:
-            while alive:
-                session.ray.kill(alive.pop().actor, no_restart=True)
+            if self._actors is not None:
+                self._actors.end(self._executors.values())
             if self._agents is not None:
                 self._agents.stop()
-            if waiting:
-                session.ray.wait(waiting, num_returns=len(waiting), timeout=_STOP_S)
-            await_exit(pids, time.monotonic() + _STOP_S)
         except Exception as error:
             # The user shut Ray down, or the cluster is gone, and all actors with it.
             _log.warning("executors may not have ended: %s", reason_of(error))
         finally:
             # Handles and references would call into a Ray that is gone.
             self._executors.clear()
-            self._agents = None
-            del waiting
+            self._actors = self._agents = None
             with contextlib.suppress(queue.Empty):
                 while True:
                     self._queue.get_nowait()
             ray_embedded.release(session, self._keep_alive)
-
-
-def _units(executor: _Executor) -> dict[str, tuple[str, ...]]:
-    """The units of each resource it has: Ray tells those of GPUs, and of others the amount."""
-    names = executor.slot.resources if executor.slot is not None else ()
-    units: dict[str, tuple[str, ...]] = dict.fromkeys(names, ())
-    if executor.gpus:
-        units["gpu"] = tuple(executor.gpus)
-    return units

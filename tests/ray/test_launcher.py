@@ -22,6 +22,7 @@ from minispark.ids import ExecutorId, NodeId
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.launch import ray_embedded
 from minispark.runtime.launch.ray_address import parse_cluster_address
+from minispark.runtime.launch.ray_executors import Executor, ExecutorActors
 from minispark.runtime.launch.ray_launcher import RayLauncher
 from minispark.runtime.launch.ray_options import ClusterShape, executor_options
 from tests.cluster.patience import HEALTH_CHECKS
@@ -246,22 +247,38 @@ def test_stop_right_after_start(driver: Driver, launch: Callable[..., RayLaunche
 
 
 @on_ray
-def test_executors_that_cannot_start_end_in_exhaustion(
+def test_one_that_is_never_placed_is_asked_for_again(
+    driver: Driver, launch: Callable[..., RayLauncher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = ExecutorActors.ask_where
+
+    def lose_the_first(self: ExecutorActors, executor: Executor, then: Any) -> None:
+        if executor.executor_id == "0":
+            executor.refs.append(executor.actor.where.remote())
+        else:
+            ask(self, executor, then)
+
+    monkeypatch.setattr(ExecutorActors, "ask_where", lose_the_first)
+    # Not before the other one has come up, however slow the machine is.
+    launcher = launch(2, {"minispark.ray.placementTimeout": "1000"})
+    assert [one["executor"] for one, _ in driver.executors(1)] == ["1"]
+    launcher._queue.put(launcher._placement_overdue)
+    assert [one["executor"] for one, _ in driver.executors(1)] == ["2"]
+
+
+@on_ray
+def test_executors_that_end_soon_are_replaced_as_often_as_is_asked(
     driver: Driver, launch: Callable[..., RayLauncher]
 ) -> None:
+    """Whether one had registered and was killed, or cannot start, only the driver knows."""
     launcher = launch(1, entry_point="stub_executor:nothing_of_this_name")
-    number = 0
-
-    def replaced_until_exhausted(event: tuple[Any, ...]) -> bool:
-        nonlocal number
-        if event[0] == "executor_ended":
-            assert "nothing_of_this_name" in event[2]
-            number += 1
-            launcher.replace(event[1])
-        return event[0] == "exhausted"
-
-    assert "in a row" in driver.event(replaced_until_exhausted)[1]
-    assert number > 2
+    for number in range(6):
+        event = driver.event(
+            lambda e, n=str(number): e[:2] == ("executor_ended", n) or e[0] == "exhausted"
+        )
+        assert event[0] == "executor_ended", event
+        assert "nothing_of_this_name" in event[2]
+        launcher.replace(event[1])
 
 
 @on_ray
@@ -403,6 +420,7 @@ def test_executors_end_with_their_driver(tmp_path: Path) -> None:
 import os, pickle, sys
 from multiprocessing.connection import Listener
 from minispark.runtime.boot import NodeInfo
+from minispark.runtime.launch.ray_executors import Executor, ExecutorActors
 from minispark.runtime.launch.ray_launcher import RayLauncher
 class Events:
     def __getattr__(self, name): return lambda *args: None
@@ -461,6 +479,9 @@ def test_resources() -> None:
     assert options["memory"] == 2 << 30
     assert options["runtime_env"] == {"env_vars": {"A": "b", "PYTHONHASHSEED": "0"}}
     assert options["max_restarts"] == 0
+    # Where Ray is ours, it has no CPU to lose.
+    ours = executor_options({}, shape, on_cluster=False, has_hash_seed=True, is_ours=True)
+    assert ours["num_cpus"] == 0
     assert "runtime_env" not in executor_options({}, shape, on_cluster=False, has_hash_seed=True)
     open_shape = ClusterShape.of({"spark.cores.max": "5"}, None)
     assert open_shape.processes is None

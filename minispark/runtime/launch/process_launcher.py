@@ -48,7 +48,6 @@ class ProcessLauncher:
         self._cpus = int(conf.get("spark.task.cpus", "1"))
         self._watchers: list[threading.Thread] = []
         self._next = 0
-        self._failed_in_a_row = 0
         self._stopping = False
         self._guard: OrphanGuard | None = None
 

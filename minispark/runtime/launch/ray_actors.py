@@ -30,8 +30,14 @@ class ExecutorActor:
         gpus = [str(gpu) for gpu in ray.get_gpu_ids()]
         return ray.get_runtime_context().get_node_id(), os.getpid(), gpus
 
-    def serve(self, entry_point: str, boot: bytes) -> None:
-        """Runs the executor until its driver ends it or is gone."""
+    def serve(self, entry_point: str, boot: bytes, threads: int | None = None) -> None:
+        """Runs the executor until its driver ends it or is gone.
+
+        `threads` is for numerical libraries: as many as Ray allows them by itself
+        where the executor takes that many CPUs from it.
+        """
+        if threads is not None:
+            os.environ["OMP_NUM_THREADS"] = str(threads)
         record = pickle.loads(boot)
         # Before anything else is imported, as in a subprocess.
         for entry in reversed(record.sys_path):

@@ -8,6 +8,7 @@ the launcher's control thread only.
 
 from __future__ import annotations
 
+import os
 import pickle
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -42,7 +43,6 @@ class Executor:
     #: Ray's id of the node it runs on.
     ray_node: str | None = None
     pid: int | None = None
-    serving_since: float = 0.0
     is_replaced: bool = False
     #: References that must live as long as their calls.
     refs: list[Any] = field(default_factory=list)
@@ -77,6 +77,10 @@ class ExecutorActors:
         self._conf = conf
         self._on_cluster = on_cluster
         self._post = post
+        #: Whether the user decides how many threads numerical libraries use.
+        self._has_threads = "OMP_NUM_THREADS" in os.environ or (
+            "spark.executorEnv.OMP_NUM_THREADS" in conf
+        )
         self._class = session.ray.remote(ExecutorActor)
 
     def create(self, executor_id: ExecutorId, near: str | None, slot: Slot | None) -> Executor:
@@ -88,6 +92,7 @@ class ExecutorActors:
             on_cluster=self._on_cluster,
             has_hash_seed=self._session.has_hash_seed,
             slot=slot,
+            is_ours=self._session.is_embedded,
         )
         if not self._on_cluster:
             if not self._session.is_embedded:
@@ -105,16 +110,24 @@ class ExecutorActors:
 
     def serve(self, executor: Executor, entry_point: str, boot: ExecutorBoot, then: Then) -> None:
         """Answered when it has ended."""
-        ref = executor.actor.serve.remote(entry_point, pickle.dumps(boot, 5))
+        threads = boot.cpus if self._session.is_embedded and not self._has_threads else None
+        ref = executor.actor.serve.remote(entry_point, pickle.dumps(boot, 5), threads)
         self._call(executor, ref, then)
 
     def kill(self, executor: Executor) -> None:
         """Ends its process, if there is one."""
         self._session.ray.kill(executor.actor, no_restart=True)
 
-    def end(self, executors: Collection[Executor]) -> None:
-        """Kills all that are left, and waits until Ray has seen it and no process is there."""
+    def end(self, executors: Collection[Executor], ray_stays: bool) -> None:
+        """Kills all that are left, and waits until Ray has seen it and no process is there.
+
+        `ray_stays`: what Ray may leave behind of one that is killed while it is being
+        placed would stay as long as this Ray of ours.
+        """
         alive = [executor for executor in executors if executor.state != "ended"]
+        placing = [e.refs[-1] for e in alive if e.state == "placing"]
+        if placing and ray_stays:
+            self._session.ray.wait(placing, num_returns=len(placing), timeout=_STOP_S)
         # One that a cluster has not placed yet it never will, now: not awaited.
         waiting = [e.refs[-1] for e in alive if not self._on_cluster or e.state != "placing"]
         # On a cluster the numbers are those of other machines.

@@ -11,7 +11,8 @@ an actor came up is asked afterwards, and only then it is told to serve. On a
 cluster every node that gets an executor first gets an agent (`ray_agents`).
 
 Nothing is restarted by Ray: the driver says `replace`, because it must first
-forget what the dead executor held.
+forget what the dead executor held. The driver also decides when to give up: it
+alone knows which of those that ended had registered (`runtime.members`).
 
 Checklist for a new message: it must be harmless after `stop`, and for an
 executor that has ended meanwhile.
@@ -44,10 +45,6 @@ _log = logging.getLogger("minispark.launch")
 
 #: Where actors enter the executor; tests put a stub here.
 ENTRY_POINT = "minispark.runtime.serve:serve"
-#: Executors that end this soon after their start count as failed starts.
-_EARLY_END_S = 3.0
-#: Failed starts in a row, besides one per executor, before giving up.
-_MAX_FAILED_STARTS = 4
 
 
 class RayLauncher:
@@ -97,7 +94,6 @@ class RayLauncher:
         self._actors: ExecutorActors | None = None
         self._executors: dict[ExecutorId, Executor] = {}
         self._next_id = 0
-        self._failed_in_a_row = 0
         self._has_started = False
         self._placement_deadline: float | None = None
 
@@ -189,7 +185,6 @@ class RayLauncher:
                 post=self._queue.put,
                 added=partial(self._report, self._events.node_added),
             )
-        self._placement_deadline = time.monotonic() + self._placement_s
         for _ in range(processes):
             self._create(None)
         return True
@@ -232,7 +227,6 @@ class RayLauncher:
         )
         for _ in range(min(max(1, room), num_tasks) - there):
             self._create(None, slot)
-        self._placement_deadline = time.monotonic() + self._placement_s
 
     def _create(self, near: str | None, slot: Slot | None = None) -> None:
         assert self._actors is not None
@@ -240,6 +234,7 @@ class RayLauncher:
         self._next_id += 1
         executor = self._actors.create(executor_id, near, slot)
         self._executors[executor_id] = executor
+        self._placement_deadline = time.monotonic() + self._placement_s
         self._actors.ask_where(executor, self._placed)
 
     def _placed(self, executor: Executor, future: Future[Any]) -> None:
@@ -283,7 +278,6 @@ class RayLauncher:
             executor.units(),
         )
         executor.state = "serving"
-        executor.serving_since = time.monotonic()
         self._has_started = True
         assert self._actors is not None
         self._actors.serve(executor, self._entry_point, boot, self._served)
@@ -295,12 +289,8 @@ class RayLauncher:
     def _ended(self, executor: Executor, reason: str) -> None:
         if executor.state == "ended":
             return
-        age = time.monotonic() - executor.serving_since
-        is_early = executor.state != "serving" or age < _EARLY_END_S
-        self._failed_in_a_row = self._failed_in_a_row + 1 if is_early else 0
         self._retire(executor)
         self._report(self._events.executor_ended, executor.executor_id, reason)
-        self._check_exhausted(reason)
 
     def _retire(self, executor: Executor) -> None:
         """Its process goes, if it has not gone already, and frees its CPU."""
@@ -319,11 +309,6 @@ class RayLauncher:
             del self._executors[executor_id]
         else:
             self._retire(executor)
-        limit = _MAX_FAILED_STARTS + (self._shape.processes or 0)
-        if self._failed_in_a_row >= limit:
-            _log.warning("executors keep ending at once; %s is not replaced", executor_id)
-            self._check_exhausted(f"{self._failed_in_a_row} executors in a row ended at once")
-            return
         near = executor.ray_node
         if near is not None and self._agents is not None and not self._agents.is_alive(near):
             near = None
@@ -344,25 +329,26 @@ class RayLauncher:
     def _placement_overdue(self) -> None:
         assert self._session is not None
         self._placement_deadline = None
-        placing = sum(e.state == "placing" for e in self._executors.values())
+        placing = [e for e in self._executors.values() if e.state == "placing"]
         if not placing:
             return
         resources = self._session.ray.cluster_resources()
         usable = {k: v for k, v in resources.items() if not k.startswith(("node:", "object_"))}
         text = (
-            f"{placing} of {len(self._executors)} executors could not be placed within "
+            f"{len(placing)} of {len(self._executors)} executors could not be placed within "
             f"{self._placement_s:g} s; the cluster has {usable}"
         )
         if self._has_started:
-            # They stay requested, and join when there is room for them.
+            # They stay requested, and join when there is room for them. There always is
+            # where Ray is ours: what is stuck there is asked for anew.
             _log.warning("%s", text)
+            if self._session.is_embedded:
+                for executor in placing:
+                    executor.is_replaced = True
+                    self._retire(executor)
+                    self._create(None, executor.slot)
         else:
             self._report(self._events.exhausted, text)
-
-    def _check_exhausted(self, reason: str) -> None:
-        alive = any(e.state != "ended" or not e.is_replaced for e in self._executors.values())
-        if not alive:
-            self._report(self._events.exhausted, f"no executor is left: {reason}")
 
     def _report(self, event: Callable[..., None], *args: Any) -> None:
         if not self._is_stopping:
@@ -377,7 +363,8 @@ class RayLauncher:
         ray_embedded.stop_at_exit.discard(self.stop)
         try:
             if self._actors is not None:
-                self._actors.end(self._executors.values())
+                ray_stays = self._keep_alive and session.is_embedded
+                self._actors.end(self._executors.values(), ray_stays)
             if self._agents is not None:
                 self._agents.stop()
         except Exception as error:

@@ -60,14 +60,19 @@ def executor_options(
     on_cluster: bool,
     has_hash_seed: bool,
     slot: Slot | None = None,
+    is_ours: bool = False,
 ) -> dict[str, Any]:
     """Options of one executor actor, but for where it is placed.
 
     Those of a resource profile on this machine share its cores with the default
     executors, of which those without a task need none.
+
+    A Ray that is ours alone (`is_ours`) has nothing to share out: how many executors
+    there are, the launcher knows. There they take no CPU, because Ray may count that of
+    one which was killed while it was being placed as taken for ever.
     """
     options: dict[str, Any] = {
-        "num_cpus": shape.task_cpus,
+        "num_cpus": 0 if is_ours else shape.task_cpus,
         "max_restarts": 0,
         "max_task_retries": 0,
     }

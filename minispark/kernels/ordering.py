@@ -9,7 +9,7 @@ import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
-from operator import itemgetter, ne
+from operator import ne
 from typing import Any, NoReturn, TypeVar
 
 from minispark.errors import PySparkTypeError
@@ -158,31 +158,29 @@ class RangeCut:
     def __call__(self, key: Any) -> int:
         return self.placement(key)
 
-    def cut(self, pairs: list[tuple[Any, Any]]) -> list[tuple[int, list[Any], list[Any]]] | None:
-        """Per partition its keys and values, both in the order of the sort.
+    def cut(
+        self, keys: list[Any], values: list[Any]
+    ) -> list[tuple[int, list[Any], list[Any]]] | None:
+        """Per partition its pairs' keys and values, both in the order of the sort.
 
         None where sorting might place a key elsewhere than `__call__` does: keys
         of several types, NaN, objects whose order need not be total.
         """
         placement = self.placement
         bounds, keyfunc = placement.bounds, placement.keyfunc
-        if self._kind is None or len(bounds) > len(pairs):
+        if self._kind is None or len(bounds) > len(keys):
             return None
-        keys = [k for k, _ in pairs]
         by = keys if keyfunc is None else [keyfunc(k) for k in keys]
         if set(map(type, by)) != {self._kind}:
             return None
         if self._kind is float and any(map(ne, by, by)):
             return None
         descending = not placement.ascending
-        if keyfunc is None:
-            pairs = sorted(pairs, key=itemgetter(0), reverse=descending)
-            keys = by = [k for k, _ in pairs]
-            values = [v for _, v in pairs]
-        else:
-            order = sorted(range(len(by)), key=by.__getitem__, reverse=descending)
-            keys, by = [keys[i] for i in order], [by[i] for i in order]
-            values = [pairs[i][1] for i in order]
+        # A sort is stable either way round: equal keys keep the order they came in.
+        order = sorted(range(len(by)), key=by.__getitem__, reverse=descending)
+        by = [by[i] for i in order]
+        keys = by if keyfunc is None else [keys[i] for i in order]
+        values = [values[i] for i in order]
         if descending:
             by = by[::-1]
         size, last = len(by), len(bounds)

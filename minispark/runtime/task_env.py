@@ -76,7 +76,9 @@ class TaskRun:
         # A generator per frame, not per record.
         return chain.from_iterable(self._frames(shuffle_id, num_maps, partition))
 
-    def _frames(self, shuffle_id: ShuffleId, num_maps: int, partition: int) -> Iterator[list[Any]]:
+    def _frames(
+        self, shuffle_id: ShuffleId, num_maps: int, partition: int
+    ) -> Iterator[Iterable[Any]]:
         try:
             # What the task was not told to read is incomplete, whatever was
             # said to this executor earlier: those files may be gone.

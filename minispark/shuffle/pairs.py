@@ -96,27 +96,23 @@ def _merging_loop(merge: Callable[[Any, Any], Any]) -> PairLoop:
     """The loop that takes a key's first value as it is."""
 
     def general(table: dict[Any, Any], records: Iterable[Any]) -> None:
-        record = NOTHING
+        get, nothing, record = table.get, NOTHING, NOTHING
         try:
             for record in records:
                 k, v = record
-                if k in table:
-                    table[k] = merge(table[k], v)
-                else:
-                    table[k] = v
+                n = get(k, nothing)
+                table[k] = v if n is nothing else merge(n, v)
         except (TypeError, ValueError) as error:
             reraise_for(record, error)
 
     def plus(table: dict[Any, Any], records: Iterable[Any]) -> None:
-        record = NOTHING
+        get, nothing, record = table.get, NOTHING, NOTHING
         try:
             for record in records:
                 k, v = record
-                if k in table:
-                    # Not `+=`: it would change the first value in place.
-                    table[k] = table[k] + v
-                else:
-                    table[k] = v
+                n = get(k, nothing)
+                # Not `+=`: it would change the first value in place.
+                table[k] = v if n is nothing else n + v
         except (TypeError, ValueError) as error:
             reraise_for(record, error)
 
@@ -137,22 +133,25 @@ def _merging_loop(merge: Callable[[Any, Any], Any]) -> PairLoop:
 
 def group_values(table: dict[Any, Any], records: Iterable[Any]) -> None:
     """Appends each value to the list of its key."""
-    record = NOTHING
+    get, record = table.get, NOTHING
     try:
         for record in records:
             k, v = record
-            if k in table:
-                table[k].append(v)
-            else:
+            values = get(k)
+            if values is None:
                 table[k] = [v]
+            else:
+                values.append(v)
     except (TypeError, ValueError) as error:
         reraise_for(record, error)
 
 
 def group_lists(table: dict[Any, Any], records: Iterable[Any]) -> None:
     """Appends each list of values, which becomes the table's, to its key's."""
+    get = table.get
     for k, values in records:
-        if k in table:
-            table[k] += values
-        else:
+        known = get(k)
+        if known is None:
             table[k] = values
+        else:
+            known += values

@@ -8,7 +8,7 @@ be had. Knows nothing of keys, nor of connections.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
@@ -21,7 +21,7 @@ from minispark.shuffle.format import (
     open_index,
 )
 from minispark.storage.files import NodeFiles
-from minispark.storage.serializer import iter_frames
+from minispark.storage.serializer import lazy_frames
 
 #: Indexes of map outputs kept open by a fetcher.
 _MAX_INDEXES = 1024
@@ -156,8 +156,8 @@ def read_blocks(
     shuffle_id: ShuffleId,
     reduce_id: int,
     locations: Sequence[MapLocation],
-) -> Iterator[list[Any]]:
-    """The records of a reduce partition, frame by frame, in map order.
+) -> Iterator[Iterable[Any]]:
+    """The records of a reduce partition, frame by frame, in map order; each frame once.
 
     Raises
     ------
@@ -178,4 +178,4 @@ def read_blocks(
         given += 1
         # What fails here is not the block, whose checksum is right, but its
         # contents (a class that cannot be imported): a task error.
-        yield from iter_frames(found[1])
+        yield from lazy_frames(found[1])

@@ -11,13 +11,13 @@ from __future__ import annotations
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Any, NamedTuple, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
 from minispark.kernels.hashing import portable_hash, portable_hashes
 from minispark.kernels.ordering import RangeCut, RangePlacement
 from minispark.plan.nodes import Aggregator
+from minispark.shuffle.columns import PairColumns
 from minispark.shuffle.feed import Feed
 from minispark.shuffle.format import BlockLayout, encode_size, map_output_name
 from minispark.shuffle.gauge import Gauge
@@ -38,6 +38,8 @@ Partition = Callable[[Any], int]
 #: Records whose keys are placed at a time.
 _BATCH = 8192
 _BATCH_BYTES = 1 << 22
+#: Pairs of a batch that stand for all of it.
+_SAMPLE = 60
 #: Groups in the first frame of a block that has many values.
 _FIRST_GROUPS = 16
 _MANY_VALUES = 32 * FRAME_RECORDS
@@ -282,21 +284,24 @@ def _write_plain(
     #: Records in `keys` and `values`.
     pending = 0
     size = 64
-    iterator = iter(records)
-    while batch := list(islice(iterator, size)):
+    columns = PairColumns(records)
+    while (batch := columns.take(size))[0]:
+        taken = len(batch[0])
         try:
-            placed = _scatter(batch, partition, keys, values)
+            placed = _scatter(*batch, partition, keys, values)
         except (TypeError, ValueError) as error:
-            for record in batch:
+            for record in zip(*batch, strict=True):
                 _check_pair(record, partition, error)
-            _raise_place_error([k for k, _ in batch], partition, error)
-        pending += len(batch)
+            _raise_place_error(batch[0], partition, error)
+        pending += taken
         for p in placed:
             if len(keys[p]) >= FRAME_RECORDS:
                 pending -= len(keys[p])
                 output.add(p, keys[p], values[p])
                 keys[p], values[p] = [], []
-        record_bytes = max(1, estimate_bytes(batch, 60) // len(batch))
+        step = max(1, taken // _SAMPLE)
+        sample = [*zip(batch[0][::step], batch[1][::step], strict=True)]
+        record_bytes = max(1, estimate_bytes(sample) // len(sample))
         if not reservation.covers(pending * record_bytes + output.num_bytes):
             _flush_buckets(keys, values, output)
             pending = 0
@@ -308,13 +313,17 @@ def _write_plain(
 
 
 def _scatter(
-    batch: list[Any], partition: Partition, keys: list[list[Any]], values: list[list[Any]]
+    batch_keys: list[Any],
+    batch_values: list[Any],
+    partition: Partition,
+    keys: list[list[Any]],
+    values: list[list[Any]],
 ) -> Iterable[int]:
     """Puts pairs into the buckets of their partitions; says which got some."""
-    runs = partition.cut(batch) if isinstance(partition, RangeCut) else None
+    runs = partition.cut(batch_keys, batch_values) if isinstance(partition, RangeCut) else None
     if runs is None:
-        placed = place([k for k, _ in batch], partition, len(keys))
-        for p, (k, v) in zip(placed, batch, strict=True):
+        placed = place(batch_keys, partition, len(keys))
+        for p, k, v in zip(placed, batch_keys, batch_values, strict=True):
             keys[p].append(k)
             values[p].append(v)
         return set(placed)

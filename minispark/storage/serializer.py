@@ -167,10 +167,19 @@ class FrameReader:
         length, kind = _HEADER.unpack_from(buf)
         if len(buf) != length + HEADER_BYTES:
             raise PySparkRuntimeError(f"a frame of {len(buf)} bytes says it has {length}")
-        return self._body(kind, memoryview(buf)[HEADER_BYTES:])
+        frame = self._body(kind, memoryview(buf)[HEADER_BYTES:])
+        return frame if type(frame) is list else list(frame)
 
     def frames(self, buf: Buffer) -> Iterator[list[Any]]:
         """The records of a buffer of whole frames, frame by frame."""
+        for frame in self.lazy_frames(buf):
+            yield frame if type(frame) is list else list(frame)
+
+    def lazy_frames(self, buf: Buffer) -> Iterator[Iterable[Any]]:
+        """As `frames`, but pairs are made one by one as they are taken.
+
+        Where they are only taken apart, it is the same tuple's memory again and again.
+        """
         view = memoryview(buf)
         size, position = len(view), 0
         while position < size:
@@ -183,13 +192,13 @@ class FrameReader:
             yield self._body(kind, view[position : position + length])
             position += length
 
-    def _body(self, kind: int, body: memoryview) -> list[Any]:
+    def _body(self, kind: int, body: memoryview) -> Iterable[Any]:
         with _no_gc():
             if kind >= _CLASSES:
                 kind, body = kind - _CLASSES, self._without_table(body)
             if kind == _PAIRS:
                 keys, values = pickle.loads(body)
-                return list(zip(keys, values, strict=True))
+                return zip(keys, values, strict=True)
             if kind == _ROWS:
                 return pickle.loads(body)  # type: ignore[no-any-return]
         raise PySparkRuntimeError(f"a frame of unknown kind {kind}")
@@ -207,6 +216,11 @@ class FrameReader:
 def iter_frames(buf: Buffer) -> Iterator[list[Any]]:
     """The records of a block, which is a whole stream, frame by frame."""
     return FrameReader().frames(buf)
+
+
+def lazy_frames(buf: Buffer) -> Iterator[Iterable[Any]]:
+    """As `iter_frames`, for records that are taken apart (see `FrameReader.lazy_frames`)."""
+    return FrameReader().lazy_frames(buf)
 
 
 def next_frame_records(records: int, num_bytes: int, max_bytes: int = FRAME_BYTES) -> int:

@@ -55,7 +55,7 @@ def test_cutting_places_like_placing(keys, partitions, ascending, with_keyfunc):
     bounds = range_bounds(keys[::2], partitions, keyfunc)
     placement = RangePlacement(bounds, partitions, ascending, keyfunc)
     rows = [(k, i) for i, k in enumerate(keys)]
-    parts = RangeCut(placement).cut(rows)
+    parts = RangeCut(placement).cut(keys, list(range(len(keys))))
     assert placement.many(keys) == [placement(k) for k in keys]
     if parts is None:
         return
@@ -71,7 +71,7 @@ def test_cutting_places_like_placing(keys, partitions, ascending, with_keyfunc):
 
 def test_what_is_cut_and_what_is_not():
     def cut(bounds, keys):
-        return RangeCut(RangePlacement(bounds, len(bounds) + 1)).cut([(k, 0) for k in keys])
+        return RangeCut(RangePlacement(bounds, len(bounds) + 1)).cut(keys, [0] * len(keys))
 
     assert cut([2], [3, 1, 2]) == [(0, [1, 2], [0, 0]), (1, [3], [0])]
     assert cut(["b"], ["b", "a", "c"]) is not None
@@ -97,9 +97,8 @@ def test_a_cut_can_be_shipped():
     placement = RangePlacement([1, 2], 3)
     again = pickle.loads(pickle.dumps(RangeCut(placement)))
     assert [again(k) for k in (0, 1, 2, 3)] == [0, 0, 1, 2]
-    assert again.cut([(3, "c"), (1, "a"), (2, "b")]) == RangeCut(placement).cut(
-        [(3, "c"), (1, "a"), (2, "b")]
-    )
+    pairs = [3, 1, 2], ["c", "a", "b"]
+    assert again.cut(*pairs) == RangeCut(placement).cut(*pairs)
 
 
 @given(st.lists(st.integers(0, 9000), min_size=1, max_size=5), st.integers(2, 40))

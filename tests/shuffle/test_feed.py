@@ -17,6 +17,7 @@ from minispark.plan import loops, steps
 from minispark.plan.expressions import expression_of
 from minispark.plan.fuse import Loop
 from minispark.plan.nodes import Aggregator
+from minispark.shuffle.columns import PairColumns
 from minispark.shuffle.feed import Feed
 
 
@@ -246,3 +247,44 @@ def test_a_sample_of_groups_is_of_the_newest_values():
     sample = feed.sample_values()
     assert 32 <= len(sample) <= 64
     assert set(sample) <= set(range(30, 100))
+
+
+def pairs_of(records: Iterator[Any]) -> list[Any]:
+    pairs = []
+    for record in records:
+        try:
+            k, v = record
+        except (TypeError, ValueError):
+            raise PySparkTypeError("no pair") from None
+        pairs.append((k, v))
+    return pairs
+
+
+def taken_in_columns(records: Iterator[Any], limit: int) -> list[Any]:
+    pairs: list[Any] = []
+    columns = PairColumns(records)
+    while (batch := columns.take(limit))[0]:
+        assert len(batch[0]) <= limit
+        pairs += zip(*batch, strict=True)
+    assert columns.take(limit) == ([], [])
+    return pairs
+
+
+@settings(max_examples=250, deadline=None)
+@given(RUNS, RECORDS, st.integers(1, 9))
+def test_columns_are_the_pairs_one_by_one(run, records, limit):
+    expected = outcome(lambda: pairs_of(one_by_one(run, records)))
+    assert outcome(lambda: taken_in_columns(looped(run, records), limit)) == expected
+    assert outcome(lambda: taken_in_columns(one_by_one(run, records), limit)) == expected
+
+
+def test_columns_of_pairs_whose_keys_cannot_be_hashed():
+    run = [steps.Map(lambda x: ([x], x))]
+    assert taken_in_columns(looped(run, [1, 2]), 1) == [([1], 1), ([2], 2)]
+    with pytest.raises(ZeroDivisionError):
+        taken_in_columns(looped([steps.Map(lambda x: ([x], 1 // x))], [1, 0]), 5)
+    with pytest.raises(PySparkTypeError, match="Expected a pair .* got int: 3"):
+        taken_in_columns(iter([(1, 2), 3]), 5)
+    with pytest.raises(TypeError, match="unsupported operand") as caught:
+        taken_in_columns(looped([steps.Map(lambda x: ([x], 1 + x))], [1, "a"]), 5)
+    assert not isinstance(caught.value, PySparkTypeError)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 
 from minispark.errors import InvalidPathError, PySparkValueError
@@ -70,6 +69,14 @@ def properties(path: str) -> dict[str, str]:
     return found
 
 
+def _words(text: str) -> list[str]:
+    if not text:
+        return []
+    import shlex  # for few programs (ADR 0032)
+
+    return shlex.split(text)
+
+
 def submit_arguments(text: str) -> dict[str, str]:
     """The settings among the flags in `PYSPARK_SUBMIT_ARGS`; other flags mean nothing here.
 
@@ -80,7 +87,7 @@ def submit_arguments(text: str) -> dict[str, str]:
     """
     flags: dict[str, str] = {}
     pairs: dict[str, str] = {}
-    words = iter(shlex.split(text))
+    words = iter(_words(text))
     for word in words:
         flag, equals, value = word.partition("=")
         if flag not in FLAGS and flag not in ("--conf", "-c", "--properties-file"):

@@ -16,7 +16,6 @@ import dis
 import functools
 import io
 import pickle
-import socket
 import sys
 import threading
 import types
@@ -322,6 +321,8 @@ _THREADING = (threading.Condition, threading.Event, threading.Semaphore, threadi
 
 def _describe(obj: object) -> str:
     """What it is, in words where there are better ones than its type."""
+    import socket  # here: only who fails needs it
+
     t = type(obj)
     name = t.__qualname__ if t.__module__ == "builtins" else f"{t.__module__}.{t.__qualname__}"
     for kinds, word in (

@@ -139,6 +139,8 @@ class SparkConf:
     '1'
     """
 
+    __module__ = "minispark"
+
     #: What `SparkContext.setSystemProperty` set, for configurations made later.
     defaults: ClassVar[dict[str, str]] = {}
     #: What `minispark run --properties-file` names.

@@ -18,6 +18,8 @@ class StorageLevel:
     Disk Memory Serialized 2x Replicated
     """
 
+    __module__ = "minispark"
+
     NONE: ClassVar[StorageLevel]
     DISK_ONLY: ClassVar[StorageLevel]
     DISK_ONLY_2: ClassVar[StorageLevel]

@@ -17,11 +17,11 @@ validates the scheduler's state and remembers the commands. Time is a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from minispark.ids import ExecutorId, JobId, NodeId, ShuffleId, TaskId
 from minispark.plan.spec import JobSpec, Point, ShufflePoint, StageSpec
+from minispark.records import replace
 from minispark.scheduler import commands as cmd
 from minispark.scheduler import events as ev
 from minispark.scheduler.dag import DAGScheduler, SchedulerConfig
@@ -66,7 +66,7 @@ def _stage(
     shuffle_id: ShuffleId | None, n: int, reads: Iterable[int | Point], **fields: object
 ) -> StageSpec:
     points = tuple(ShufflePoint(ShuffleId(r)) if isinstance(r, int) else r for r in reads)
-    return replace(StageSpec(shuffle_id, n, points), **fields)  # type: ignore[arg-type]
+    return replace(StageSpec(shuffle_id, n, points), **fields)
 
 
 class FakeBackend:

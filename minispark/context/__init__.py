@@ -30,3 +30,5 @@ class SparkContext(_JvmOnly):
     >>> sc.parallelize([1, 2, 3]).map(lambda x: x * x).sum()
     14
     """
+
+    __module__ = "minispark"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import getpass
 import logging
 import os
 import sys
@@ -26,11 +25,12 @@ from minispark.runtime.current import current_task
 from minispark.runtime.engine import Engine
 from minispark.runtime.masters import default_master, parse_master
 from minispark.runtime.properties import LocalProperties
-from minispark.runtime.resources import ResourceProfile
 from minispark.version import PYSPARK_VERSION
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from minispark.runtime.resources import ResourceProfile
 
 
 class _ContextBase:
@@ -293,6 +293,8 @@ class _ContextBase:
         >>> isinstance(sc.sparkUser(), str)
         True
         """
+        import getpass  # for few programs (ADR 0032)
+
         return os.environ.get("SPARK_USER") or getpass.getuser()
 
     def setLogLevel(self, logLevel: str) -> None:

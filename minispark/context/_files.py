@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import tarfile
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 from minispark.context._base import path_text
 from minispark.context._status import _Status
 from minispark.errors import InvalidPathError, PySparkNotImplementedError, PySparkValueError
-from minispark.kernels.filesystem import filesystem_of, normalize, open_input
+
+# What few programs need is imported where it is used (ADR 0032).
 
 _CHUNK = 1 << 20
 
@@ -57,6 +55,8 @@ class _Files(_Status):
         self._add_file(path_text("path", path), recursive, is_code=False)
 
     def _add_file(self, path: str, recursive: bool, is_code: bool) -> None:
+        from minispark.kernels.filesystem import filesystem_of, normalize
+
         self._assert_active()
         uri = _uri(path)
         if uri in self._added_files:
@@ -110,6 +110,8 @@ class _Files(_Status):
         >>> sc.parallelize([0]).map(lambda i: os.listdir(SparkFiles.get("unpacked"))).collect()
         [['one.txt']]
         """
+        from minispark.kernels.filesystem import filesystem_of, normalize
+
         self._assert_active()
         text = path_text("path", path)
         source, _, name = text.partition("#")
@@ -153,19 +155,27 @@ class _Files(_Status):
 
 
 def _is_web(path: str) -> bool:
+    from urllib.parse import urlsplit
+
     return urlsplit(path).scheme in ("http", "https", "ftp")
 
 
 def _uri(path: str) -> str:
+    from minispark.kernels.filesystem import normalize
+
     text = path if _is_web(path) else normalize(path)
     return f"file:{text}" if text.startswith("/") else text
 
 
 def _name(path: str) -> str:
+    from urllib.parse import urlsplit
+
     return urlsplit(path).path.rstrip("/").rpartition("/")[2] or path
 
 
 def _open(path: str) -> BinaryIO:
+    from minispark.kernels.filesystem import normalize, open_input
+
     if not _is_web(path):
         return open_input(normalize(path))
     from urllib.request import urlopen
@@ -187,6 +197,9 @@ def _packed(directory: str) -> Iterator[bytes]:
             f"{directory}: only local directories can be added; add its files one by one, "
             "or an archive of it with addArchive()"
         )
+    import tarfile
+    import tempfile
+
     with tempfile.TemporaryFile() as file:
         with tarfile.open(fileobj=file, mode="w") as tar:
             tar.add(directory, arcname=".")

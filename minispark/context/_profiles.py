@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from minispark.context._base import path_text
 from minispark.context._sources import _Sources
 from minispark.errors import PySparkRuntimeError, PySparkTypeError
-from minispark.runtime.profiler import BasicProfiler, Profiler, ProfilerCollector
+
+if TYPE_CHECKING:
+    from minispark.runtime.profiler import ProfilerCollector
 
 log = logging.getLogger("minispark")
 
@@ -20,13 +23,18 @@ class _Profiles(_Sources):
 
     def _started(self, pyFiles: Iterable[str]) -> None:
         self.profiler_collector = None
-        chosen = self._profiler_cls or BasicProfiler
-        if not isinstance(chosen, type) or not issubclass(chosen, Profiler):
-            raise PySparkTypeError(
-                f"profiler_cls: expected a subclass of Profiler, got {chosen!r}",
-                "NOT_EXPECTED_TYPE",
-            )
-        if self._conf.value("spark.python.profile"):
+        is_wanted = self._conf.value("spark.python.profile")
+        if is_wanted or self._profiler_cls is not None:
+            # Imported here: profilers are few programs' (ADR 0032).
+            from minispark.runtime.profiler import BasicProfiler, Profiler, ProfilerCollector
+
+            chosen = self._profiler_cls or BasicProfiler
+            if not isinstance(chosen, type) or not issubclass(chosen, Profiler):
+                raise PySparkTypeError(
+                    f"profiler_cls: expected a subclass of Profiler, got {chosen!r}",
+                    "NOT_EXPECTED_TYPE",
+                )
+        if is_wanted:
             dump_path = self._conf.get("spark.python.profile.dump")
             self.profiler_collector = ProfilerCollector(self, chosen, dump_path)
             self._engine.profiler_of = self.profiler_collector.profiler

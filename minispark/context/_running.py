@@ -8,7 +8,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -142,6 +141,8 @@ class _Running(_ContextBase):
             for index in range(count):
                 yield self._run_partitions(rdd, to_list, [index])[0]
             return
+        from concurrent.futures import ThreadPoolExecutor  # for few programs (ADR 0032)
+
         with ThreadPoolExecutor(
             1,
             "minispark-prefetch",

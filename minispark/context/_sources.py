@@ -9,17 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from minispark.context._base import path_text
 from minispark.context._files import _Files
 from minispark.errors import PySparkNotImplementedError, PySparkTypeError, PySparkValueError
-from minispark.kernels.paths import expand_paths
-from minispark.kernels.picklefile import read_pickle
-from minispark.kernels.sequence_files import sequence_splits
-from minispark.kernels.sequence_pairs import read_sequence
-from minispark.kernels.splits import (
-    binary_file_splits,
-    compute_splits,
-    record_splits,
-    whole_file_splits,
-)
-from minispark.kernels.text import read_binary, read_records, read_text, read_whole_text
 from minispark.plan.batches import AUTO
 from minispark.plan.capture import capture
 from minispark.plan.nodes import Source
@@ -32,6 +21,8 @@ from minispark.runtime.slices import read_slice, sliced
 
 if TYPE_CHECKING:
     from minispark.context import SparkContext
+
+# What reads files is imported where it is used: most programs need little of it (ADR 0032).
 
 T = TypeVar("T")
 
@@ -126,6 +117,10 @@ class _Sources(_Files):
         >>> sc.textFile(str(path)).collect()
         ['Hello world!']
         """
+        from minispark.kernels.paths import expand_paths
+        from minispark.kernels.splits import compute_splits
+        from minispark.kernels.text import read_text
+
         self._assert_active()
         least = self._partitions("minPartitions", minPartitions, self.defaultMinPartitions)
         splits = compute_splits(expand_paths(path_text("name", name)), least)
@@ -144,6 +139,10 @@ class _Sources(_Files):
         >>> [text for _, text in sc.wholeTextFiles(str(tmp_path)).collect()]
         ['alpha']
         """
+        from minispark.kernels.paths import expand_paths
+        from minispark.kernels.splits import whole_file_splits
+        from minispark.kernels.text import read_whole_text
+
         self._assert_active()
         least = self._partitions("minPartitions", minPartitions, self.defaultMinPartitions)
         splits = whole_file_splits(expand_paths(path_text("path", path), skip_nested=True), least)
@@ -160,6 +159,10 @@ class _Sources(_Files):
         >>> [data for _, data in sc.binaryFiles(str(tmp_path)).collect()]
         [b'\\x00\\x01']
         """
+        from minispark.kernels.paths import expand_paths
+        from minispark.kernels.splits import binary_file_splits
+        from minispark.kernels.text import read_binary
+
         self._assert_active()
         least = self._partitions("minPartitions", minPartitions, self.defaultMinPartitions)
         files = expand_paths(path_text("path", path), skip_nested=True)
@@ -175,6 +178,10 @@ class _Sources(_Files):
         >>> sc.binaryRecords(str(tmp_path / "a.bin"), 2).collect()
         [b'ab', b'cd']
         """
+        from minispark.kernels.paths import expand_paths
+        from minispark.kernels.splits import record_splits
+        from minispark.kernels.text import read_records
+
         self._assert_active()
         length = self._partitions("recordLength", recordLength, 1)
         if length < 1:
@@ -193,6 +200,10 @@ class _Sources(_Files):
         >>> sorted(sc.pickleFile(str(tmp_path / "p")).collect())
         [0, 1, 2, 3]
         """
+        from minispark.kernels.paths import expand_paths
+        from minispark.kernels.picklefile import read_pickle
+        from minispark.kernels.sequence_files import sequence_splits
+
         self._assert_active()
         least = self._partitions("minPartitions", minPartitions, self.defaultMinPartitions)
         splits = sequence_splits(expand_paths(path_text("name", name)), least)
@@ -220,6 +231,10 @@ class _Sources(_Files):
         >>> sorted(sc.sequenceFile(str(tmp_path / "pairs")).collect())
         [('a', '1.5'), ('b', 'None')]
         """
+        from minispark.kernels.paths import expand_paths
+        from minispark.kernels.sequence_files import sequence_splits
+        from minispark.kernels.sequence_pairs import read_sequence
+
         self._assert_active()
         for name, value in (("keyClass", keyClass), ("valueClass", valueClass)):
             if value is not None and not isinstance(value, str):

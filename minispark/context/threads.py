@@ -53,6 +53,8 @@ class InheritableThread(threading.Thread):
     ['red']
     """
 
+    __module__ = "minispark"
+
     def __init__(
         self, target: Callable[..., Any], *args: Any, session: Any = None, **kwargs: Any
     ) -> None:

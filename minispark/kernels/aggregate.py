@@ -11,10 +11,12 @@ import functools
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minispark.kernels.drain import Drainable
-from minispark.kernels.statcounter import StatCounter
+
+if TYPE_CHECKING:
+    from minispark.kernels.statcounter import StatCounter
 
 # -- per key ---------------------------------------------------------------------
 
@@ -82,6 +84,8 @@ def sum_records(_index: int, records: Iterator[Any]) -> Any:
 def float_stats(_index: int, records: Iterator[Any]) -> StatCounter:
     """Statistics of the records as floats."""
     # Not by `map`: a StopIteration of a record's `__float__` would end it early.
+    from minispark.kernels.statcounter import StatCounter  # for few programs (ADR 0032)
+
     return StatCounter(float(x) for x in records)
 
 

@@ -6,8 +6,6 @@ pickled by reference, testable alone. They know nothing of RDDs or tasks.
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count, islice
 from threading import Thread
@@ -195,6 +193,10 @@ def pipe(
     records: Iterator[Any],
 ) -> Iterator[str]:
     """The lines a program writes when the records are its input, one per line."""
+    # Imported here: few programs pipe (ADR 0032).
+    import shlex
+    import subprocess
+
     process = subprocess.Popen(
         shlex.split(command),
         env=env or {},

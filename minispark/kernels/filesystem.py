@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast
 from urllib.parse import urlsplit
 
 from minispark.errors import PySparkValueError
+from minispark.records import record
 
 #: What pyarrow.fs knows by itself; all other schemes are fsspec's.
 _ARROW_SCHEMES = frozenset({"s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss"})
@@ -21,7 +21,7 @@ _ARROW_SCHEMES = frozenset({"s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss"
 _ALIASES = {"s3a": "s3", "s3n": "s3", "wasb": "abfs", "wasbs": "abfss"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileInfo:
     """A file or directory that exists."""
 

@@ -9,10 +9,10 @@ import bz2
 import gzip
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from minispark.errors import PySparkNotImplementedError, PySparkValueError
+from minispark.records import record
 
 __all__ = ["BufferCodec", "buffer_codec"]
 
@@ -21,7 +21,7 @@ _PACKAGE = "org.apache.hadoop.io.compress."
 _CHUNK_BYTES = 1 << 17
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BufferCodec:
     """One codec: the name in a file's header, and both directions."""
 

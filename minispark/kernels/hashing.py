@@ -27,7 +27,6 @@ from collections.abc import Callable, Hashable, Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
@@ -311,7 +310,9 @@ def _find_rule(t: type) -> Callable[[Any], int]:
     for base, rule in _BY_METHOD:
         if method == base.__hash__:
             return rule
-    if issubclass(t, PurePath):
+    # Not imported here, for the time it takes: whoever has a path has the module.
+    pathlib = sys.modules.get("pathlib")
+    if pathlib is not None and issubclass(t, pathlib.PurePath):
         return _hash_path
     package = t.__module__.partition(".")[0]
     if package == "numpy":
@@ -335,7 +336,7 @@ def _numpy_rule(t: type) -> Callable[[Any], int]:
     return _hash_number
 
 
-def _hash_path(x: PurePath) -> int:
+def _hash_path(x: Any) -> int:
     # Paths remember their hash; work on a fresh one, to leave this one's alone.
     fresh = type(x)(str(x))
     return hash(fresh) if _SEEDED else _rebind(type(x).__hash__)(fresh)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+
+from minispark.records import record
 
 __all__ = [
     "Buckets",
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Buckets:
     """Edges of buckets, and their common width when they have one."""
 

@@ -12,11 +12,11 @@ import math
 import random
 import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
 
 from minispark.errors import PySparkTypeError
+from minispark.records import record
 
 __all__ = [
     "Sampler",
@@ -120,7 +120,7 @@ def _poisson(generator: random.Random, mean: float) -> int:
     return count
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Uniform:
     seed: int
     lower: float
@@ -132,7 +132,7 @@ class _Uniform:
         return (x for x in elements if lower <= draw() < upper)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Poisson:
     seed: int
     mean: float
@@ -144,7 +144,7 @@ class _Poisson:
                 yield x
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Stratified:
     seed: int
     with_replacement: bool

@@ -23,7 +23,6 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from minispark.errors import CorruptFileError, PySparkNotImplementedError, PySparkValueError
@@ -32,6 +31,7 @@ from minispark.kernels.filesystem import FileInfo, open_input
 from minispark.kernels.hadoop_codecs import BufferCodec, buffer_codec
 from minispark.kernels.splits import FileSplit, compute_splits
 from minispark.kernels.writables import read_vint, vint
+from minispark.records import field, record
 
 __all__ = ["Header", "read_pairs", "sequence_chunks", "sequence_splits"]
 
@@ -57,7 +57,7 @@ _LENGTHS = struct.Struct(">ii")
 _DAMAGED = (ValueError, EOFError, IndexError, OSError, zlib.error, struct.error)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Header:
     """What a file says about itself."""
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from minispark.errors import PySparkValueError
 from minispark.kernels.compression import codec_of
 from minispark.kernels.filesystem import FileInfo
+from minispark.records import record
 
 __all__ = [
     "FileSplit",
@@ -31,7 +31,7 @@ _MAX_PARTITION_BYTES = 128 << 20
 _OPEN_COST_BYTES = 4 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileSplit:
     """A range of one file; a compressed file is one range."""
 
@@ -44,7 +44,7 @@ class FileSplit:
         return self.start + self.length
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FilesSplit:
     """Whole files that are read by one task."""
 

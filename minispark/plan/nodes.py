@@ -10,17 +10,17 @@ Every walk over the graph is iterative (see `minispark.plan.lineage`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from minispark.ids import RddId, ShuffleId
 from minispark.plan.batches import AUTO, OWN, common, zipped
 from minispark.plan.partitioner import Partitioner
 from minispark.plan.steps import Step
+from minispark.records import record
 from minispark.storagelevel import StorageLevel
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class CheckpointData:
     """Where a checkpoint of an RDD is, or will be, written."""
 
@@ -30,7 +30,7 @@ class CheckpointData:
     done: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Captured:
     """A run of narrow steps, pickled: what `plan.capture` keeps."""
 
@@ -42,7 +42,7 @@ class Captured:
     labels: tuple[str, ...]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class NodeInfo:
     """What may change about a node after it was made. Owned by the driver."""
 
@@ -213,7 +213,7 @@ class Zip(Node):
         super().__init__(rdd_id, left.num_partitions, (left, right), None, batch)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Aggregator:
     """How the values of a key are combined (Spark's class of that name).
 
@@ -229,7 +229,7 @@ class Aggregator:
     kind: str = "combine"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ordering:
     """Sort the pairs of a partition by `keyfunc(key)`; stable."""
 
@@ -237,8 +237,14 @@ class Ordering:
     keyfunc: Callable[[Any], Any] | None
 
 
-@dataclass(frozen=True, eq=False)
-class Exchange:
+class _WeaklyHeld:
+    """Base of records that others hold weakly."""
+
+    __slots__ = ("__weakref__",)
+
+
+@record(eq=False)
+class Exchange(_WeaklyHeld):
     """One shuffle: who writes it, how keys are placed, how values combine.
 
     Several nodes may read one exchange; its output is removed when the last

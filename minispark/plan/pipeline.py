@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
 
@@ -27,6 +26,7 @@ from minispark.plan import batches
 from minispark.plan.expressions import Expression
 from minispark.plan.fuse import fuse
 from minispark.plan.steps import FlatMap, Merge, Step
+from minispark.records import record
 from minispark.storagelevel import StorageLevel
 
 
@@ -36,7 +36,7 @@ class Op:
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadSplit(Op):
     """Records of the task's own split, read by the pickled `reader`."""
 
@@ -44,7 +44,7 @@ class ReadSplit(Op):
     batch: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Chain(Op):
     """A fused run of narrow steps; `steps` is `plan.nodes.Captured.blob`."""
 
@@ -52,7 +52,7 @@ class Chain(Op):
     steps: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ConcatOp(Op):
     """Partition p is one partition of one child (`plan.nodes.Union`)."""
 
@@ -62,7 +62,7 @@ class ConcatOp(Op):
     batched_anew: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AlignedOp(Op):
     """Partition p is partition p of every child, in turn."""
 
@@ -70,7 +70,7 @@ class AlignedOp(Op):
     batched_anew: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CoalesceOp(Op):
     """Partition p is the child's partitions of group p, in turn."""
 
@@ -78,7 +78,7 @@ class CoalesceOp(Op):
     groups: tuple[tuple[int, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CartesianOp(Op):
     """All pairs of a left and a right partition."""
 
@@ -87,7 +87,7 @@ class CartesianOp(Op):
     right_partitions: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ZipOp(Op):
     """Two equally long partitions side by side."""
 
@@ -96,7 +96,7 @@ class ZipOp(Op):
     batch: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadShuffle(Op):
     """Reduce side of one exchange; see `plan.nodes.Shuffle`."""
 
@@ -110,7 +110,7 @@ class ReadShuffle(Op):
     ordering: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShuffleSource:
     """One shuffled side of a cogroup."""
 
@@ -118,7 +118,7 @@ class ShuffleSource:
     num_maps: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CoGroupOp(Op):
     """Groups of all sources by key; an int is a narrow child's index."""
 
@@ -127,7 +127,7 @@ class CoGroupOp(Op):
     join: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CacheOp(Op):
     """The persisted block of an RDD, or the child's records, then persisted.
 
@@ -139,14 +139,14 @@ class CacheOp(Op):
     level: StorageLevel
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ReadCheckpoint(Op):
     """Partition p of a finished checkpoint in `directory`."""
 
     directory: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pipeline:
     """Operators, children before parents; the last one is the result."""
 

@@ -10,12 +10,12 @@ of a persisted RDD, or the map outputs of a shuffle.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from minispark.ids import JobId, NodeId, RddId, ShuffleId
+from minispark.records import field, record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RddPoint:
     """The blocks of one persisted RDD; complete when all partitions have one."""
 
@@ -23,7 +23,7 @@ class RddPoint:
     num_partitions: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShufflePoint:
     """The map outputs of one shuffle; complete when all maps have one."""
 
@@ -37,7 +37,7 @@ Behind = Mapping[RddId, tuple[Point, ...]]
 BlockKey = tuple[RddId, int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StageSpec:
     """One stage as the planner describes it."""
 
@@ -81,7 +81,7 @@ def shuffles_behind(behind: Behind, rdd_id: RddId) -> Iterator[ShuffleId]:
             yield point.shuffle_id
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JobSpec:
     """One action."""
 
@@ -102,7 +102,7 @@ class JobSpec:
     is_continuation: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BlockUpdate:
     """One persisted block appeared or went; part of task reports."""
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from minispark.plan.nodes import Exchange, Node
+from minispark.records import record
 
 if TYPE_CHECKING:
     from minispark.plan.stages import StagePlan
@@ -44,7 +44,7 @@ class StageCache:
         self._plans[exchange] = _Planned(plan, version, states)
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Planned:
     plan: StagePlan
     #: The last version of the lineage at which it was seen to hold.

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
@@ -36,9 +35,10 @@ from minispark.plan.nodes import (
 )
 from minispark.plan.spec import BlockKey, Point, RddPoint, ShufflePoint, StageSpec
 from minispark.plan.stage_cache import StageCache
+from minispark.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MapOutputPlan:
     """What a map task does with the records of its pipeline."""
 
@@ -49,7 +49,7 @@ class MapOutputPlan:
     map_side_combine: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StagePlan:
     """One stage: what the scheduler is told and what the tasks run."""
 
@@ -61,10 +61,10 @@ class StagePlan:
     output: MapOutputPlan | None
     #: The nodes of the stage, for `explain()` and to keep exchanges alive.
     node: Node
-    exchanges: tuple[Exchange, ...] = field(default=())
+    exchanges: tuple[Exchange, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StageGraph:
     """All stages of a job; `stages` holds the map stages, parents first."""
 

@@ -7,8 +7,9 @@ compiled into one loop (`minispark.plan.fuse`). Nothing here runs anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from minispark.records import record
 
 if TYPE_CHECKING:
     from minispark.plan.nodes import Aggregator, Ordering
@@ -20,59 +21,59 @@ class Step:
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Map(Step):
     """Each record `x` becomes `f(x)`."""
 
     f: Callable[[Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Filter(Step):
     """Keeps the records `x` for which `f(x)` is true."""
 
     f: Callable[[Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FlatMap(Step):
     """Each record `x` becomes the records of `f(x)`."""
 
     f: Callable[[Any], Iterable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MapValues(Step):
     """Each pair `(k, v)` becomes `(k, f(v))`."""
 
     f: Callable[[Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FlatMapValues(Step):
     """Each pair `(k, v)` becomes `(k, x)` for each `x` of `f(v)`."""
 
     f: Callable[[Any], Iterable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KeyBy(Step):
     """Each record `x` becomes `(f(x), x)`."""
 
     f: Callable[[Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Keys(Step):
     """Each pair becomes its first member."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Values(Step):
     """Each pair becomes its second member."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Partitions(Step):
     """The whole partition becomes `f(index, records)`, lazily.
 
@@ -82,7 +83,7 @@ class Partitions(Step):
     f: Callable[[int, Iterator[Any]], Iterable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Merge(Step):
     """The partition's pairs combined by key, or sorted: a shuffle whose keys are in place.
 

@@ -16,12 +16,13 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, overload
 
 from minispark._typing import S, T, T_co, U
-from minispark.kernels import aggregate, ordering, sampling
+from minispark.kernels import aggregate, ordering
 from minispark.plan import steps
 from minispark.rdd import _arguments as arguments
 from minispark.rdd._joins import _JoinOps
 
 if TYPE_CHECKING:
+    from minispark.kernels.sampling import Sampler
     from minispark.rdd.rdd import RDD
 
 
@@ -163,9 +164,12 @@ class _ActionOps(_JoinOps[T_co]):
         (20, 5)
         """
         num = arguments.an_int("num", num)
-        return sampling.take_sample(withReplacement, num, seed, self.count, self._sampled)
+        # Imported here: most programs take no sample (ADR 0032).
+        from minispark.kernels.sampling import take_sample
 
-    def _sampled(self: _ActionOps[T], sampler: sampling.Sampler | None) -> list[T]:
+        return take_sample(withReplacement, num, seed, self.count, self._sampled)
+
+    def _sampled(self: _ActionOps[T], sampler: Sampler | None) -> list[T]:
         """The records a sampler keeps, or all of them."""
         rdd = self._step(steps.Partitions(sampler)) if sampler else self._handle()
         return rdd.collect()

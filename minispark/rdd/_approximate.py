@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minispark._typing import T, T_co
 from minispark.kernels import aggregate
-from minispark.kernels.approximate import BoundedFloat, exactly, mean_estimate, sum_estimate
-from minispark.kernels.hll import HyperLogLog
-from minispark.kernels.statcounter import StatCounter
 from minispark.rdd import _arguments as arguments
 from minispark.rdd._numeric import _NumericOps
+
+if TYPE_CHECKING:
+    from minispark.kernels.approximate import BoundedFloat
+
+# Kernels are imported where they are used: most programs need few of them (ADR 0032).
 
 
 class _ApproximateOps(_NumericOps[T_co]):
@@ -31,6 +33,9 @@ class _ApproximateOps(_NumericOps[T_co]):
         >>> sc.parallelize(range(1000), 10).countApprox(60_000)
         1000
         """
+        from minispark.kernels.approximate import sum_estimate
+        from minispark.kernels.statcounter import StatCounter
+
         found = self._run_for(aggregate.count_records, timeout, confidence)
         if len(found) == self.getNumPartitions():
             return sum(found.values())
@@ -51,6 +56,9 @@ class _ApproximateOps(_NumericOps[T_co]):
         >>> total, total.low, total.high
         (499500.0, 499500.0, 499500.0)
         """
+        from minispark.kernels.approximate import exactly, sum_estimate
+        from minispark.kernels.statcounter import StatCounter
+
         found = self._run_for(aggregate.sum_records, timeout, confidence)
         if len(found) == self.getNumPartitions():
             return exactly(float(sum(found.values())))
@@ -71,6 +79,9 @@ class _ApproximateOps(_NumericOps[T_co]):
         >>> mean, mean.confidence
         (499.5, 1.0)
         """
+        from minispark.kernels.approximate import exactly, mean_estimate
+        from minispark.kernels.statcounter import StatCounter
+
         found = self._run_for(aggregate.float_stats, timeout, confidence)
         parts = [found[index] for index in sorted(found)]
         seen = functools.reduce(StatCounter.mergeStats, parts, StatCounter())
@@ -98,6 +109,8 @@ class _ApproximateOps(_NumericOps[T_co]):
         >>> 900 < n < 1100
         True
         """
+        from minispark.kernels.hll import HyperLogLog
+
         sketch = HyperLogLog(relativeSD)
         parts = self._run(partial(aggregate.applied, sketch.add_all))
         return functools.reduce(HyperLogLog.merge, parts, sketch).estimate()

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
 
 from minispark.closures import dumps_closure
 from minispark.errors import PySparkRuntimeError, PySparkValueError
-from minispark.plan import lineage
 from minispark.plan.capture import capture
-from minispark.plan.explain import explain
 from minispark.plan.nodes import (
     Aggregator,
     CheckpointData,
@@ -183,7 +181,9 @@ class _Core(Generic[T_co]):
         return self._node.num_partitions
 
     def __repr__(self) -> str:
-        return lineage.describe(self._node)
+        from minispark.plan.lineage import describe
+
+        return describe(self._node)
 
     def __reduce__(self) -> NoReturn:
         raise PySparkRuntimeError(
@@ -393,7 +393,9 @@ class _Core(Generic[T_co]):
         >>> print(text.decode().splitlines()[0].split("]")[0].split("[")[0])
         (2) ShuffledRDD
         """
-        return lineage.to_debug_string(self._node).encode("utf-8")
+        from minispark.plan.lineage import to_debug_string
+
+        return to_debug_string(self._node).encode("utf-8")
 
     def explain(self) -> None:
         """Prints the stages an action would run: what is fused, read, skipped, and why.
@@ -405,4 +407,6 @@ class _Core(Generic[T_co]):
           read parallelize: 2 splits...
           fused in one loop: map, filter...
         """
+        from minispark.plan.explain import explain
+
         print(explain(self._node, self.ctx._exists, self.ctx._skew))

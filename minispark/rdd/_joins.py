@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
 from minispark._typing import V1, V2, V3, K, T_co, U, V
-from minispark.kernels import joins
 from minispark.plan.capture import capture
 from minispark.plan.nodes import CoGroup
 from minispark.plan.partitioner import Partitioner
@@ -22,6 +21,8 @@ from minispark.rdd._pairs import _PairOps
 if TYPE_CHECKING:
     from minispark.kernels.resultiterable import ResultIterable
     from minispark.rdd.rdd import RDD
+
+# `joins` is imported where it is used: most programs join nothing (ADR 0032).
 
 
 class _JoinOps(_PairOps[T_co]):
@@ -40,7 +41,11 @@ class _JoinOps(_PairOps[T_co]):
         partitioner = Partitioner(self._cogroup_partitions(others, numPartitions))
         if _aligned_elsewhere(sides, partitioner):
             groups = self._cogroup_by_union(others, partitioner)
-            return groups if join is None else groups.flatMapValues(joins.OF_GROUPS[join])
+            if join is None:
+                return groups
+            from minispark.kernels.joins import OF_GROUPS
+
+            return groups.flatMapValues(OF_GROUPS[join])
         for side in sides:
             capture(side._node)
         sources = tuple(
@@ -65,6 +70,8 @@ class _JoinOps(_PairOps[T_co]):
         self, others: tuple[RDD[Any], ...], partitioner: Partitioner
     ) -> RDD[tuple[Any, tuple[Any, ...]]]:
         """A cogroup in the order of an aligned union: partition by partition."""
+        from minispark.kernels import joins
+
         union: RDD[Any] = self._handle().mapValues(partial(joins.tagged, 0))
         for i, other in enumerate(others, 1):
             union = union.union(other.mapValues(partial(joins.tagged, i)))
@@ -87,7 +94,9 @@ class _JoinOps(_PairOps[T_co]):
         """
         self._check_others(other)
         groups: RDD[Any] = self._cogroup((other,), numPartitions)
-        return groups.mapValues(joins.wrapped)
+        from minispark.kernels.joins import wrapped
+
+        return groups.mapValues(wrapped)
 
     @overload
     def groupWith(
@@ -126,7 +135,9 @@ class _JoinOps(_PairOps[T_co]):
         [('a', ([0], [], [2])), ('b', ([], [1], []))]
         """
         self._check_others(other, *others)
-        return self._cogroup((other, *others), None).mapValues(joins.wrapped)
+        from minispark.kernels.joins import wrapped
+
+        return self._cogroup((other, *others), None).mapValues(wrapped)
 
     def join(
         self: _JoinOps[tuple[K, V]], other: RDD[tuple[K, U]], numPartitions: int | None = None

@@ -6,12 +6,14 @@ import functools
 import operator
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from minispark._typing import NumberOrArray, S, T, T_co
-from minispark.kernels import aggregate, histogram
-from minispark.kernels.statcounter import StatCounter
+from minispark.kernels import aggregate
 from minispark.rdd._keyed import _KeyedActionOps
+
+if TYPE_CHECKING:
+    from minispark.kernels.statcounter import StatCounter
 
 
 class _NumericOps(_KeyedActionOps[T_co]):
@@ -78,6 +80,9 @@ class _NumericOps(_KeyedActionOps[T_co]):
         >>> stats.count(), stats.mean(), stats.max()
         (4, 2.5, 4.0)
         """
+        # Imported here: most programs ask for no statistics (ADR 0032).
+        from minispark.kernels.statcounter import StatCounter
+
         parts = self._run(partial(aggregate.applied, StatCounter))
         return functools.reduce(StatCounter.mergeStats, parts, StatCounter())
 
@@ -156,6 +161,9 @@ class _NumericOps(_KeyedActionOps[T_co]):
         >>> sc.parallelize(range(51), 2).histogram([0, 5, 25, 50])
         ([0, 5, 25, 50], [5, 20, 26])
         """
+        # Imported here: most programs need no histogram (ADR 0032).
+        from minispark.kernels import histogram
+
         if isinstance(buckets, int):
             histogram.check_bucket_count(buckets)
             extremes = self._run(partial(aggregate.applied, histogram.min_max))

@@ -9,20 +9,17 @@ from uuid import uuid4
 
 from minispark._typing import K, T, T_co, V
 from minispark.errors import PySparkNotImplementedError
-from minispark.kernels import output
-from minispark.kernels.compression import codec_by_name
-from minispark.kernels.hadoop_codecs import buffer_codec
-from minispark.kernels.picklefile import pickle_chunks
-from minispark.kernels.sequence_pairs import pair_chunks, pair_classes
 from minispark.rdd import _arguments as arguments
 from minispark.rdd._approximate import _ApproximateOps
 from minispark.rdd._jvm import no_jvm
-from minispark.rdd.barrier import RDDBarrier
-from minispark.runtime.resources import ResourceProfile
 from minispark.runtime.task_context import TaskContext
 
 if TYPE_CHECKING:
+    from minispark.rdd.barrier import RDDBarrier
     from minispark.rdd.rdd import RDD
+    from minispark.runtime.resources import ResourceProfile
+
+# Kernels are imported where they are used: most programs need few of them (ADR 0032).
 
 
 def _unavailable(method: str, instead: str) -> PySparkNotImplementedError:
@@ -34,7 +31,11 @@ def _unavailable(method: str, instead: str) -> PySparkNotImplementedError:
 
 
 def _codec(name: str | None) -> tuple[str | None, str]:
-    return codec_by_name(name) if name is not None else (None, "")
+    if name is None:
+        return None, ""
+    from minispark.kernels.compression import codec_by_name
+
+    return codec_by_name(name)
 
 
 def _write_partition(
@@ -47,6 +48,8 @@ def _write_partition(
     records: Iterator[Any],
 ) -> None:
     """Writes and commits one partition; each attempt has a file of its own."""
+    from minispark.kernels import output
+
     task = TaskContext.get()
     attempt = task.taskAttemptId() if task is not None else 0
     output.write_part(target, token, index, attempt, chunks(records), suffix, codec)
@@ -75,8 +78,10 @@ class _OutputOps(_ApproximateOps[T_co]):
         >>> sorted(sc.textFile(path).collect())
         ['a', 'b']
         """
+        from minispark.kernels.output import text_chunks
+
         codec, suffix = _codec(compressionCodecClass)
-        self._save(arguments.a_string("path", path), output.text_chunks, suffix, codec)
+        self._save(arguments.a_string("path", path), text_chunks, suffix, codec)
 
     def saveAsPickleFile(self, path: str, batchSize: int = 10) -> None:
         """Writes the records pickled, `batchSize` together, one file per partition.
@@ -92,6 +97,8 @@ class _OutputOps(_ApproximateOps[T_co]):
         >>> sorted(map(str, sc.pickleFile(path).collect()))
         ['(3,)', '1', 'two']
         """
+        from minispark.kernels.picklefile import pickle_chunks
+
         size = arguments.at_least("batchSize", batchSize, -1)
         chunks = partial(pickle_chunks, batch_size=size)
         self._save(arguments.a_string("path", path), chunks, "", None)
@@ -115,11 +122,15 @@ class _OutputOps(_ApproximateOps[T_co]):
         >>> sorted(sc.sequenceFile(path).collect())
         [('a', 1), ('b', 2)]
         """
+        from minispark.kernels.hadoop_codecs import buffer_codec
+        from minispark.kernels.output import prepare_output
+        from minispark.kernels.sequence_pairs import pair_chunks, pair_classes
+
         target = arguments.a_string("path", path)
         codec = compressionCodecClass
         if codec is not None:
             codec = buffer_codec(arguments.a_string("compressionCodecClass", codec)).class_name
-        output.prepare_output(target)  # refuses before the first job
+        prepare_output(target)  # refuses before the first job
         key_class, value_class = pair_classes(self.first())
         chunks = partial(
             pair_chunks, key_class=key_class, value_class=value_class, codec_name=codec
@@ -134,6 +145,8 @@ class _OutputOps(_ApproximateOps[T_co]):
         codec: str | None,
     ) -> None:
         """Writes all partitions; they appear together, or nothing does."""
+        from minispark.kernels import output
+
         target, token = output.prepare_output(path), uuid4().hex
         try:
             with output.begin_job(target, token):
@@ -250,6 +263,8 @@ class _OutputOps(_ApproximateOps[T_co]):
         >>> sc.parallelize([1, 2], 1).barrier().mapPartitions(meet).collect()
         [1, 2]
         """
+        from minispark.rdd.barrier import RDDBarrier
+
         return RDDBarrier(self._handle())
 
     def withResources(self: _OutputOps[T], profile: ResourceProfile) -> RDD[T]:
@@ -266,6 +281,8 @@ class _OutputOps(_ApproximateOps[T_co]):
         >>> rdd.getResourceProfile() is profile, rdd.collect()
         (True, [1, 2])
         """
+        from minispark.runtime.resources import ResourceProfile
+
         if not isinstance(profile, ResourceProfile):
             raise arguments.wrong_type("profile", profile, "a ResourceProfile", "NOT_EXPECTED_TYPE")
         self._node.info.profile_id = self.ctx._use_profile(profile)

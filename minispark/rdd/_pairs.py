@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
 from minispark._typing import K, S, T_co, U, V
-from minispark.kernels import aggregate, elements, sortsample
+from minispark.kernels import aggregate, elements
 from minispark.kernels.hashing import portable_hash
 from minispark.kernels.ordering import (
     SORT_SAMPLE_SEED,
@@ -289,6 +289,9 @@ class _PairOps(_WideOps[T_co]):
 
     def _sort_sample(self: _PairOps[tuple[K, V]], numPartitions: int) -> list[K] | None:
         """The keys that PySpark would sample for the bounds; None without records."""
+        # Imported here: most programs sort nothing (ADR 0032).
+        from minispark.kernels import sortsample
+
         inputs = max(1, self.getNumPartitions())
         parts = self.ctx._run_partitions(
             self._handle(), partial(sortsample.count_and_sample, numPartitions, inputs)

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from minispark._typing import K, T, T_co, V
-from minispark.kernels import sampling
 from minispark.plan import steps
 from minispark.rdd import _arguments as arguments
 from minispark.rdd._narrow import _NarrowOps
 
 if TYPE_CHECKING:
     from minispark.rdd.rdd import RDD
+
+# Kernels are imported where they are used: most programs need few of them (ADR 0032).
 
 
 class _SampleOps(_NarrowOps[T_co]):
@@ -37,6 +38,8 @@ class _SampleOps(_NarrowOps[T_co]):
         >>> 6 <= sc.parallelize(range(100), 4).sample(False, 0.1, 81).count() <= 14
         True
         """
+        from minispark.kernels import sampling
+
         fraction = arguments.fraction("fraction", fraction)
         sampler = sampling.sampler(withReplacement, fraction, seed)
         return self._step(steps.Partitions(sampler), True)
@@ -54,6 +57,8 @@ class _SampleOps(_NarrowOps[T_co]):
         >>> sorted(parts[0].union(parts[1]).collect()) == list(range(100))
         True
         """
+        from minispark.kernels import sampling
+
         # One seed for all parts: what one draws, the others leave out.
         seed = sampling.new_seed(seed)
         return [
@@ -77,6 +82,8 @@ class _SampleOps(_NarrowOps[T_co]):
         >>> rdd.sampleByKey(False, {"a": 0.0, "b": 1.0}, 3).collect()
         [('b', 0)]
         """
+        from minispark.kernels import sampling
+
         for key, fraction in fractions.items():
             arguments.fraction(f"fractions[{key!r}]", fraction)
         sampler = sampling.stratified_sampler(withReplacement, fractions, seed)

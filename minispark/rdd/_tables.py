@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from minispark._typing import T_co
 from minispark.errors import PySparkImportError, PySparkNotImplementedError
-from minispark.kernels.arrow_tables import join_tables, read_streams, table_stream
 from minispark.rdd import _arguments as arguments
 from minispark.rdd._output import _OutputOps
 
@@ -54,6 +53,9 @@ class _TableOps(_OutputOps[T_co]):
         >>> sc.parallelize([("Ann", 5), ("Bob", 2.5)]).toArrow(["name", "age"]).to_pylist()
         [{'name': 'Ann', 'age': 5.0}, {'name': 'Bob', 'age': 2.5}]
         """
+        # Imported here: most programs need no tables (ADR 0032).
+        from minispark.kernels.arrow_tables import join_tables, read_streams, table_stream
+
         chosen = _names(names, schema)
         parts = self._run(partial(table_stream, chosen, schema))
         return join_tables(read_streams(parts), chosen, schema)

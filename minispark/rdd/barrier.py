@@ -23,6 +23,8 @@ class RDDBarrier(Generic[T]):
     [3]
     """
 
+    __module__ = "minispark"
+
     def __init__(self, rdd: RDD[T]) -> None:
         self.rdd = rdd
 

@@ -67,4 +67,6 @@ class RDD(_TableOps[T_co]):
     [('be', 2), ('not', 1), ('or', 1), ('to', 2)]
     """
 
+    __module__ = "minispark"
+
     __slots__ = ()

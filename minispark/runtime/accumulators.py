@@ -34,6 +34,8 @@ class AccumulatorParam(Generic[T]):
     'ccc'
     """
 
+    __module__ = "minispark"
+
     def zero(self, value: T) -> T:
         """The neutral value to start from, given the initial one.
 
@@ -85,6 +87,8 @@ class Accumulator(Generic[T]):
     >>> print(seen)
     13
     """
+
+    __module__ = "minispark"
 
     def __init__(self, aid: AccumulatorId, value: T, accum_param: AccumulatorParam[T]) -> None:
         self.aid = aid

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minispark.conf import SparkConf
 from minispark.errors import PySparkValueError
@@ -20,12 +18,14 @@ from minispark.ids import ExecutorId
 from minispark.runtime.boot import Address, Launcher, LauncherEvents
 from minispark.runtime.cluster_files import ClusterFiles
 from minispark.runtime.driver import Driver
-from minispark.runtime.driver_network import DriverNetwork
 from minispark.runtime.executor import Executor
 from minispark.runtime.inline import InlineRunner
 from minispark.runtime.local_dirs import MAX_SOCKET_PATH, AppDir, create_app_dir
 from minispark.runtime.masters import Master
 from minispark.runtime.slots import Slot, declared_resources
+
+if TYPE_CHECKING:
+    from minispark.runtime.driver_network import DriverNetwork
 
 
 class Backend:
@@ -39,7 +39,7 @@ class Backend:
         self._app_id = app_id
         self._directory = directory
         self._nodes = nodes
-        self._secret = secrets.token_bytes(32)
+        self._secret = os.urandom(32)
         self._listener: Any = None
         #: Where the driver is in the network; None on one machine.
         self._network: DriverNetwork | None = None
@@ -123,6 +123,7 @@ class Backend:
             assert master.num_executors is not None
             return ProcessLauncher(master.num_executors, self._nodes.node, settings, sys_path)
         if master.kind == "ray-cluster":
+            from minispark.runtime.driver_network import DriverNetwork
             from minispark.runtime.wire_codec import configured_codec
 
             self._network = DriverNetwork.of(settings, master.address)
@@ -148,6 +149,8 @@ class Backend:
         path = os.path.join(self._directory, "ctl")
         if len(path) > MAX_SOCKET_PATH:
             # Longer than a Unix socket's name may be: a directory of its own.
+            import tempfile
+
             self._socket_dir = create_app_dir(tempfile.gettempdir(), self._app_id)
             path = os.path.join(self._socket_dir.path, "ctl")
         return path

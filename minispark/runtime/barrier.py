@@ -10,6 +10,8 @@ from minispark.runtime.task_context import TaskContext
 class BarrierTaskInfo:
     """Where one task of a barrier stage runs: `host:port`."""
 
+    __module__ = "minispark"
+
     def __init__(self, address: str) -> None:
         self.address = address
 
@@ -30,6 +32,8 @@ class BarrierTaskContext(TaskContext):
     >>> sc.parallelize([1], 1).barrier().mapPartitions(meet).collect()
     [['task 0']]
     """
+
+    __module__ = "minispark"
 
     @classmethod
     def get(cls) -> BarrierTaskContext:

@@ -8,10 +8,10 @@ after that goes over the executor's own connections to the driver.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from minispark.ids import ExecutorId, NodeId
+from minispark.records import field, record
 from minispark.runtime.slots import Slot
 
 #: The node of the driver itself.
@@ -21,7 +21,7 @@ DRIVER_NODE = NodeId("driver")
 Address = str | tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NodeInfo:
     """One node's directory and, unless it is the driver's own, its file server."""
 
@@ -34,7 +34,7 @@ class NodeInfo:
     incarnation: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExecutorBoot:
     """Everything an executor process needs before its first message."""
 

@@ -57,6 +57,8 @@ class Broadcast(Generic[T]):
     >>> table.destroy()
     """
 
+    __module__ = "minispark"
+
     def __init__(
         self,
         bid: BroadcastId,

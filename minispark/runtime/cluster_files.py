@@ -9,17 +9,19 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minispark.errors import CorruptFileError
 from minispark.ids import NodeId
+from minispark.records import replace
 from minispark.runtime.boot import NodeInfo
-from minispark.runtime.driver_network import DriverNetwork
 from minispark.runtime.messages import ResultFile
 from minispark.runtime.node_reader import NodeReader, SameNodeReader
 from minispark.storage.files import NodeFiles
 from minispark.storage.serializer import load_value
+
+if TYPE_CHECKING:
+    from minispark.runtime.driver_network import DriverNetwork
 
 log: logging.Logger = logging.getLogger("minispark")
 

@@ -18,7 +18,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 
 from minispark.ids import (
     ExecutorId,
@@ -29,6 +28,7 @@ from minispark.ids import (
     TaskId,
 )
 from minispark.plan.spec import BlockKey, BlockUpdate, JobSpec, Point, ShufflePoint
+from minispark.records import record
 from minispark.runtime.block_broker import BlockBroker
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.cluster_files import ClusterFiles
@@ -57,7 +57,7 @@ from minispark.storage.blocks import block_prefix
 log: logging.Logger = logging.getLogger("minispark")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DriverSettings:
     """What the driver takes from the configuration."""
 

@@ -9,15 +9,15 @@ address. Knows nothing of what is listened for.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from minispark.errors import PySparkRuntimeError
+from minispark.records import record
 
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DriverNetwork:
     """The driver's place in a cluster's network."""
 

@@ -13,7 +13,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minispark.closures import dumps_closure
 from minispark.conf import SparkConf
@@ -42,13 +42,15 @@ from minispark.runtime.local_dirs import (
     local_base_dir,
 )
 from minispark.runtime.masters import Master
-from minispark.runtime.progress import ProgressLine, is_watched
-from minispark.runtime.resources import ResourceProfile
 from minispark.runtime.results import values
 from minispark.runtime.slots import slot_of
 from minispark.scheduler.config import SchedulerConfig
 from minispark.storage.blocks import block_prefix
 from minispark.storage.files import NodeFiles
+
+if TYPE_CHECKING:
+    from minispark.runtime.progress import ProgressLine
+    from minispark.runtime.resources import ResourceProfile
 
 
 class Engine:
@@ -97,8 +99,10 @@ class Engine:
         wanted = conf.value("spark.ui.showConsoleProgress")
         if wanted is None:
             # In-process tasks may be in a debugger: their terminal stays theirs.
-            wanted = master.kind != "inline" and is_watched(sys.stderr)
+            wanted = master.kind != "inline" and _is_watched()
         if wanted:
+            from minispark.runtime.progress import ProgressLine
+
             self._progress = ProgressLine(self.driver.running_stages, sys.stderr)
         try:
             self.backend.start(self.driver, self)
@@ -274,6 +278,12 @@ class Engine:
         """What plans are made of, beside their nodes, changed: they are made anew."""
         with self._plan_lock:
             self.plan_version += 1
+
+
+def _is_watched() -> bool:
+    from minispark.runtime.progress import is_watched  # for few programs (ADR 0032)
+
+    return is_watched(sys.stderr)
 
 
 def _scheduler_config(conf: SparkConf, master: Master) -> SchedulerConfig:

@@ -39,7 +39,6 @@ from minispark.runtime.node_reader import NodeReader
 from minispark.runtime.task_env import TaskRun
 from minispark.scheduler.model import MapStatus
 from minispark.shuffle.reader import FetchFailedError, MapLocation
-from minispark.shuffle.writer import write_map_output
 from minispark.storage.blocks import BlockStore
 from minispark.storage.files import NodeFiles, Summed
 from minispark.storage.memory import MemoryManager
@@ -186,6 +185,10 @@ class Executor:
         status: MapStatus | None = None
         result: bytes | ResultFile | None = None
         if output is not None:
+            # Imported here: an executor starts sooner, and most tasks of a first job
+            # write no map output (ADR 0032).
+            from minispark.shuffle.writer import write_map_output
+
             partition, aggregator = cloudpickle.loads(output.captured)
             written = write_map_output(
                 records,

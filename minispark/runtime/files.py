@@ -15,9 +15,7 @@ import io
 import os
 import shutil
 import sys
-import tarfile
 import threading
-import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -65,6 +63,8 @@ class SparkFiles:
     >>> sc.parallelize([1, 2, 3]).mapPartitions(scaled).collect()
     [100, 200, 300]
     """
+
+    __module__ = "minispark"
 
     _root_directory: ClassVar[str | None] = None
 
@@ -226,6 +226,10 @@ def _unpack(entry: SharedFile, data: memoryview, root: str) -> None:
 
 
 def _extract(data: memoryview, directory: str) -> None:
+    # Imported here: archives are few programs' (ADR 0032).
+    import tarfile
+    import zipfile
+
     stream = io.BytesIO(data)
     os.mkdir(directory, 0o700)
     if zipfile.is_zipfile(stream):

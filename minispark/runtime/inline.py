@@ -7,7 +7,6 @@ task runs at a time, whichever job it belongs to.
 
 from __future__ import annotations
 
-import ctypes
 import pickle
 import threading
 from collections import deque
@@ -162,6 +161,8 @@ class InlineRunner:
             if self._running is not None and self._running[0] == task_id:
                 thread = self._running[1]
                 if thread != threading.get_ident():
+                    import ctypes  # few programs cancel
+
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(
                         ctypes.c_ulong(thread), ctypes.py_object(TaskKilled)
                     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from queue import SimpleQueue
 
 from minispark.ids import JobId, RddId, ShuffleId
 from minispark.plan.spec import JobSpec
 from minispark.plan.stages import StageGraph, StagePlan
+from minispark.records import replace
 from minispark.runtime.messages import ResultFile, StageCode, StageKey
 from minispark.scheduler.commands import Failure
 

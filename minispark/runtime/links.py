@@ -10,13 +10,15 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
-from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from minispark.ids import ExecutorId, NodeId, ShuffleId
 from minispark.runtime.message_reader import MessageReader
 from minispark.runtime.messages import StageKey, TaskSpec
 from minispark.runtime.vitals import Pulse
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 
 class Link(Protocol):

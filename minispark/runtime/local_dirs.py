@@ -24,7 +24,6 @@ import contextlib
 import fcntl
 import os
 import re
-import secrets
 import shutil
 import stat
 import tempfile
@@ -123,7 +122,7 @@ def create_app_dir(base: str, app_id: str, reuse: bool = False) -> AppDir:
             lock_fd = _try_lock(os.path.join(path, _LOCK))
             if lock_fd is not None:
                 break
-            name = f"{name[:40]}-{secrets.token_hex(3)}"
+            name = f"{name[:40]}-{os.urandom(3).hex()}"
     for stale in trash:
         shutil.rmtree(stale, ignore_errors=True)
     return AppDir(path, lock_fd)
@@ -203,6 +202,6 @@ def _has_tenants(path: str) -> bool:
 
 
 def _to_trash(root: str, name: str) -> str:
-    trash = os.path.join(root, f"{_TRASH}{secrets.token_hex(6)}")
+    trash = os.path.join(root, f"{_TRASH}{os.urandom(6).hex()}")
     os.rename(os.path.join(root, name), trash)
     return trash

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 
 from minispark.errors import PySparkValueError
+from minispark.records import record
 
 _KNOWN = (
     "local, local[N], local[*], local-process[N], ray://auto, "
@@ -14,7 +14,7 @@ _KNOWN = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Master:
     """A parsed master."""
 

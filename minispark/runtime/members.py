@@ -17,18 +17,23 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from minispark.ids import ExecutorId, NodeId, TaskId
 from minispark.kernels.hashing import HASH_PROBE, portable_hash
 from minispark.plan.spec import BlockKey
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.janitor import Janitor
-from minispark.runtime.links import Link, ProcessLink
 from minispark.runtime.messages import TaskReport
 from minispark.runtime.vitals import Vitals
 from minispark.scheduler.model import ExecutorInfo
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from minispark.runtime.links import Link, ProcessLink
+
+# `links` is imported where it is used: master `local` has no connections (ADR 0032).
 
 log: logging.Logger = logging.getLogger("minispark")
 
@@ -190,6 +195,8 @@ class Members:
                 self._gone.add(executor_id)
                 self._events.exhausted(refusal)
                 return
+            from minispark.runtime.links import ProcessLink
+
             link = ProcessLink(executor_id, facts["node"], facts["pid"], ctl, svc)
             link.machine = facts["machine"]
             link.profile_id = facts["profile"]
@@ -213,6 +220,8 @@ class Members:
         if link is None:
             return
         self._gone.add(executor_id)
+        from minispark.runtime.links import ProcessLink
+
         if isinstance(link, ProcessLink):
             for end in (link.ctl, link.svc):
                 with contextlib.suppress(KeyError, ValueError, OSError):
@@ -365,6 +374,8 @@ class Members:
 
     def _beat(self, now: float, late_s: float) -> None:
         """Asks every executor for a sign of life; those without one are lost."""
+        from minispark.runtime.links import ProcessLink
+
         # While this process itself stood still nobody was asked.
         absent_s = late_s if late_s > self._heartbeat_s else 0.0
         with self._lock:

@@ -7,8 +7,11 @@ small ones wait, its caller learns of them one by one. Knows the framing of
 
 from __future__ import annotations
 
-import socket
 import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
 
 #: Read at a time; longer messages take several reads.
 _CHUNK = 1 << 16

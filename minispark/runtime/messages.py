@@ -35,15 +35,17 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minispark.ids import AccumulatorId, NodeId, RddId, ShuffleId, TaskId
 from minispark.plan.pipeline import Pipeline
 from minispark.plan.spec import BlockKey, BlockUpdate
 from minispark.plan.stages import MapOutputPlan
+from minispark.records import record
 from minispark.scheduler.model import MapStatus
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 #: Identifies the code of a stage on the wire: ("map", shuffle, version) or ("job", id).
 StageKey = tuple[str, int, int]
@@ -123,7 +125,7 @@ class FetchFailure(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskFailureInfo:
     """What is known of a user's exception, in a form that always travels."""
 

@@ -37,6 +37,8 @@ class Profiler:
     RDD 7 was profiled: True
     """
 
+    __module__ = "minispark"
+
     def __init__(self, ctx: Any) -> None:
         """Is told the context, whose accumulators it may use."""
 
@@ -73,6 +75,8 @@ class StatsParam(AccumulatorParam[Any]):
 
 class BasicProfiler(Profiler):
     """Profiles with cProfile; the figures of an RDD's tasks are added up."""
+
+    __module__ = "minispark"
 
     #: What `show` calls the thing, and the prefix of its file.
     _kind, _prefix = "RDD", "rdd"
@@ -114,6 +118,8 @@ class BasicProfiler(Profiler):
 
 class UDFBasicProfiler(BasicProfiler):
     """As `BasicProfiler`; PySpark takes it for UDFs of Spark SQL, which are not here."""
+
+    __module__ = "minispark"
 
     _kind, _prefix = "UDF", "udf"
 

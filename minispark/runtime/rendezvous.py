@@ -8,16 +8,16 @@ know: why tasks run, nor what they exchange.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from minispark.ids import ExecutorId, StageId, TaskId
+from minispark.records import field, record
 
 #: `answer(executor, task, (ok, value or text))`.
 Answer = Callable[[ExecutorId, TaskId, tuple[bool, Any]], None]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Group:
     """One attempt of a barrier stage."""
 

@@ -29,6 +29,8 @@ _profile_ids = itertools.count(1)
 class ResourceInformation:
     """One kind of resource that a task was given: its name and its addresses."""
 
+    __module__ = "minispark"
+
     def __init__(self, name: str, addresses: list[str]) -> None:
         self._name = name
         self._addresses = addresses
@@ -46,6 +48,8 @@ class ResourceInformation:
 
 class ExecutorResourceRequest:
     """How much of one resource an executor needs."""
+
+    __module__ = "minispark"
 
     def __init__(
         self, resourceName: str, amount: int, discoveryScript: str = "", vendor: str = ""
@@ -86,6 +90,8 @@ class ExecutorResourceRequests:
     >>> {name: request.amount for name, request in needs.requests.items()}
     {'cores': 2, 'memory': 2048, 'gpu': 1}
     """
+
+    __module__ = "minispark"
 
     def __init__(
         self, _jvm: Any = None, _requests: dict[str, ExecutorResourceRequest] | None = None
@@ -133,6 +139,8 @@ class ExecutorResourceRequests:
 class TaskResourceRequest:
     """How much of one resource a task needs."""
 
+    __module__ = "minispark"
+
     def __init__(self, resourceName: str, amount: float) -> None:
         self._name = resourceName
         self._amount = float(amount)
@@ -158,6 +166,8 @@ class TaskResourceRequests:
     1.0
     """
 
+    __module__ = "minispark"
+
     def __init__(
         self, _jvm: Any = None, _requests: dict[str, TaskResourceRequest] | None = None
     ) -> None:
@@ -180,6 +190,8 @@ class TaskResourceRequests:
 
 class ResourceProfile:
     """What the executors and the tasks of some stages need."""
+
+    __module__ = "minispark"
 
     def __init__(
         self,
@@ -225,6 +237,8 @@ class ResourceProfileBuilder:
     >>> list(profile.taskResources), list(profile.executorResources)
     (['cpus'], [])
     """
+
+    __module__ = "minispark"
 
     def __init__(self) -> None:
         self._executor_requests: dict[str, ExecutorResourceRequest] = {}

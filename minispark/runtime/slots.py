@@ -13,10 +13,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from minispark.errors import PySparkValueError
+from minispark.records import field, record
 
 __all__ = ["Slot", "Units", "declared_resources", "slot_of"]
 
@@ -27,7 +27,7 @@ _MEMORY = ("memory", "memoryOverhead", "offHeap", "pyspark.memory")
 _EPSILON = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Slot:
     """What one process of a profile takes."""
 

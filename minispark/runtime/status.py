@@ -97,6 +97,11 @@ class DriverStatus:
         return node.address
 
 
+for _cls in (SparkJobInfo, SparkStageInfo, SparkExecutorInfo):
+    _cls.__module__ = "minispark"  # not in their bodies: a named tuple's takes only fields
+del _cls
+
+
 class StatusTracker:
     """Reports on running and recent jobs and stages; `sc.statusTracker()`.
 
@@ -118,6 +123,8 @@ class StatusTracker:
     ([], [])
     >>> sc.setLocalProperty("spark.jobGroup.id", None)
     """
+
+    __module__ = "minispark"
 
     def __init__(self, jtracker: DriverStatus) -> None:
         self._source = jtracker

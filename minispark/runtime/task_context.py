@@ -19,6 +19,8 @@ class TaskContext:
     [0, 0, 1, 1]
     """
 
+    __module__ = "minispark"
+
     def __init__(
         self,
         stage_id: int = 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +14,18 @@ from minispark.ids import AccumulatorId, RddId, ShuffleId
 from minispark.plan.pipeline import ReadShuffle, ShuffleSource
 from minispark.plan.steps import Merge
 from minispark.runtime.accumulators import Accumulator
-from minispark.runtime.barrier import BarrierTaskContext
 from minispark.runtime.boot import DRIVER_NODE
 from minispark.runtime.messages import DriverBlock, StageCode, TaskSpec
 from minispark.runtime.node_reader import read_verified
-from minispark.runtime.resources import ResourceInformation
 from minispark.runtime.task_context import TaskContext
-from minispark.shuffle.cogroup import CoGrouper
-from minispark.shuffle.merge import merge_records
 from minispark.shuffle.reader import FetchFailedError, read_blocks
-from minispark.shuffle.replay import Replayable
-from minispark.storage.partfile import read_part
 from minispark.storagelevel import StorageLevel
 
 if TYPE_CHECKING:
     from minispark.runtime.executor import Executor
+    from minispark.runtime.resources import ResourceInformation
+
+# What few tasks need is imported by those that do: an executor starts sooner (ADR 0032).
 
 
 class TaskRun:
@@ -37,18 +34,15 @@ class TaskRun:
     def __init__(self, executor: Executor, spec: TaskSpec, code: StageCode) -> None:
         self.executor = executor
         self.spec = spec
-        kind = BarrierTaskContext if code.is_barrier else TaskContext
-        self.context: BarrierTaskContext | TaskContext = kind(
+        kind = _barrier_context() if code.is_barrier else TaskContext
+        self.context: TaskContext = kind(
             spec.stage_id,
             spec.partition,
             spec.attempt,
             spec.task_id,
             code.properties,
             executor.cpus,
-            {
-                name: ResourceInformation(name, list(units))
-                for name, units in executor.addresses.items()
-            },
+            _resources(executor.addresses) if executor.addresses else {},
         )
         #: The task's own copies of the accumulators its functions refer to.
         self.accumulators: dict[AccumulatorId, Accumulator[Any]] = {}
@@ -98,6 +92,8 @@ class TaskRun:
 
     def read_shuffle(self, op: ReadShuffle, partition: int) -> Iterator[Any]:
         """See `TaskEnv`."""
+        from minispark.shuffle.merge import merge_records
+
         _, aggregator = cloudpickle.loads(op.captured)
         return merge_records(
             self._records(op.shuffle_id, op.num_maps, partition),
@@ -111,6 +107,8 @@ class TaskRun:
 
     def merge(self, step: Merge, records: Iterator[Any]) -> Iterator[Any]:
         """See `TaskEnv`."""
+        from minispark.shuffle.merge import merge_records
+
         return merge_records(
             records,
             aggregator=step.aggregator,
@@ -125,6 +123,8 @@ class TaskRun:
         self, sources: list[ShuffleSource | Iterator[Any]], partition: int, join: str | None
     ) -> Iterator[tuple[Any, Any]]:
         """See `TaskEnv`."""
+        from minispark.shuffle.cogroup import CoGrouper
+
         grouper = CoGrouper(
             len(sources),
             files=self.executor.files,
@@ -171,10 +171,14 @@ class TaskRun:
 
     def read_checkpoint(self, directory: str, partition: int) -> Iterator[Any]:
         """See `TaskEnv`."""
+        from minispark.storage.partfile import read_part
+
         return read_part(directory, partition)
 
     def replayable(self, records: Iterator[Any]) -> Iterable[Any]:
         """See `TaskEnv`."""
+        from minispark.shuffle.replay import Replayable
+
         return Replayable(
             records,
             files=self.executor.files,
@@ -185,3 +189,15 @@ class TaskRun:
     def close(self) -> None:
         """Gives back what the task held."""
         self.executor.memory.release_task(self.spec.task_id)
+
+
+def _barrier_context() -> type[TaskContext]:
+    from minispark.runtime.barrier import BarrierTaskContext
+
+    return BarrierTaskContext
+
+
+def _resources(addresses: Mapping[str, tuple[str, ...]]) -> dict[str, ResourceInformation]:
+    from minispark.runtime.resources import ResourceInformation
+
+    return {name: ResourceInformation(name, list(units)) for name, units in addresses.items()}

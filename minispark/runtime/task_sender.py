@@ -9,12 +9,12 @@ and never waits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from minispark.ids import ExecutorId, JobId, ShuffleId, StageId
 from minispark.plan.stages import StagePlan, source_partitions
 from minispark.runtime.files import SharedFiles
 from minispark.runtime.job import JobRun
-from minispark.runtime.links import Link
 from minispark.runtime.members import Members
 from minispark.runtime.messages import BlockSource, StageKey, TaskSpec
 from minispark.runtime.rendezvous import Rendezvous
@@ -23,6 +23,9 @@ from minispark.runtime.status import DriverStatus
 from minispark.scheduler import commands as c
 from minispark.scheduler.blocks import BlockTracker
 from minispark.scheduler.map_outputs import MapOutputs
+
+if TYPE_CHECKING:
+    from minispark.runtime.links import Link
 
 
 class TaskSender:

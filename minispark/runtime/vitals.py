@@ -17,7 +17,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from minispark.records import record
 
 #: A thread that works gets at least this share of a core, however loaded it is.
 _MIN_SHARE = 0.02
@@ -45,7 +46,7 @@ def main_thread_cpu_s(pid: int) -> float | None:
         return None
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Pulse:
     """What was seen of one executor's process."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from minispark.ids import ExecutorId, JobId, RddId, ShuffleId, StageId, TaskId
+from minispark.records import record
 
 
 class Command:
@@ -13,7 +12,7 @@ class Command:
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LaunchTask(Command):
     """Send one task attempt to one executor."""
 
@@ -38,7 +37,7 @@ class LaunchTask(Command):
     runs: tuple[tuple[RddId, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CancelTask(Command):
     """Ask the executor to stop the task; it answers `TaskKilled` or a result."""
 
@@ -47,7 +46,7 @@ class CancelTask(Command):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AcceptResult(Command):
     """The task's result counts: apply its accumulator updates, keep the value.
 
@@ -62,21 +61,21 @@ class AcceptResult(Command):
     is_repeat: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DiscardResult(Command):
     """The task's result is late, doubled or unwanted; drop it."""
 
     task_id: TaskId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FinishJob(Command):
     """All results of the job were accepted."""
 
     job_id: JobId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Failure:
     """Why a job failed, as the scheduler knows it."""
 
@@ -91,7 +90,7 @@ class Failure:
     attempt: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FailJob(Command):
     """The job ends without its results."""
 
@@ -99,21 +98,21 @@ class FailJob(Command):
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EndStage(Command):
     """No task of the stage will be launched again; its code may be dropped."""
 
     stage_id: StageId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DropShuffle(Command):
     """Remove the shuffle's files everywhere."""
 
     shuffle_id: ShuffleId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KillExecutor(Command):
     """End the executor: it did not let go of a cancelled task."""
 
@@ -121,7 +120,7 @@ class KillExecutor(Command):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProvideExecutors(Command):
     """Have executors of a resource profile, as many as there is room for."""
 
@@ -130,7 +129,7 @@ class ProvideExecutors(Command):
     num_tasks: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetTimer(Command):
     """Send `TimerFired` at the time `at_s` (the clock of `now`), once."""
 

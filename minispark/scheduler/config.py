@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from minispark.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SchedulerConfig:
     """All times in seconds, on the clock of `handle(event, now)`."""
 

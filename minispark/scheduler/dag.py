@@ -75,7 +75,6 @@ from typing import Any
 
 from minispark.ids import ExecutorId, JobId, StageId
 from minispark.scheduler import events as ev
-from minispark.scheduler import invariants
 from minispark.scheduler.blocks import BlockTracker
 from minispark.scheduler.commands import Command, Failure
 from minispark.scheduler.config import SchedulerConfig
@@ -184,10 +183,14 @@ class DAGScheduler:
 
     def validate(self) -> None:
         """Raises AssertionError when an invariant does not hold. For tests: O(n)."""
+        from minispark.scheduler import invariants  # for tests alone
+
         invariants.validate(self._state)
 
     def assert_empty(self) -> None:
         """Raises AssertionError when anything of a job is left."""
+        from minispark.scheduler import invariants
+
         invariants.assert_empty(self._state)
 
     # -- events of jobs -------------------------------------------------------

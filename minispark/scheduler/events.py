@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from minispark.ids import ExecutorId, JobId, NodeId, RddId, ShuffleId, TaskId
 from minispark.plan.spec import BlockUpdate, JobSpec
+from minispark.records import record
 from minispark.scheduler.model import ExecutorInfo, MapStatus
 
 
@@ -15,14 +14,14 @@ class Event:
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JobSubmitted(Event):
     """A driver thread waits for this job."""
 
     job: JobSpec
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JobCancelled(Event):
     """The user, or the thread that waited, gave the job up."""
 
@@ -30,14 +29,14 @@ class JobCancelled(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExecutorAdded(Event):
     """An executor registered and can take tasks."""
 
     executor: ExecutorInfo
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExecutorLost(Event):
     """An executor is gone: its connection closed or it was silent too long."""
 
@@ -47,7 +46,7 @@ class ExecutorLost(Event):
     intended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NodeLost(Event):
     """A node is gone with its executors, its files and its blocks."""
 
@@ -55,14 +54,14 @@ class NodeLost(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExecutorsExhausted(Event):
     """No executor is left and the launcher cannot provide another one."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProfileRefused(Event):
     """There can be no executor of a resource profile here."""
 
@@ -70,7 +69,7 @@ class ProfileRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BlocksUpdated(Event):
     """An executor stored, moved or dropped persisted blocks."""
 
@@ -80,14 +79,14 @@ class BlocksUpdated(Event):
     task_id: TaskId | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskStarted(Event):
     """A task left the executor's queue (only reported where it had to wait)."""
 
     task_id: TaskId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskSucceeded(Event):
     """A task finished; `status` is set for shuffle map tasks.
 
@@ -100,7 +99,7 @@ class TaskSucceeded(Event):
     result_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskFailed(Event):
     """A task raised. `failure` is opaque to the scheduler and handed on."""
 
@@ -112,14 +111,14 @@ class TaskFailed(Event):
     counts: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TaskKilled(Event):
     """A task ended because we asked its executor to stop it."""
 
     task_id: TaskId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FetchFailed(Event):
     """A task could not read map outputs.
 
@@ -135,26 +134,26 @@ class FetchFailed(Event):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShuffleForgotten(Event):
     """Nobody holds the shuffle any more; its outputs may go."""
 
     shuffle_id: ShuffleId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RddUnpersisted(Event):
     """The blocks of an RDD were dropped by the user."""
 
     rdd_id: RddId
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TimerFired(Event):
     """The time asked for by `SetTimer` has come."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stopped(Event):
     """The context stops: every job fails with the reason."""
 

@@ -6,14 +6,13 @@ executors have a free core. Must not know: stages beyond the cores a task takes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from minispark.ids import ExecutorId, NodeId, TaskId
+from minispark.records import field, record
 from minispark.scheduler.model import ExecutorInfo
 from minispark.scheduler.task_set import TaskAttempt
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Executor:
     """One living executor."""
 

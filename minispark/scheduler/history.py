@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import replace
 from typing import TypeVar
 
 from minispark.ids import JobId, StageId
+from minispark.records import replace
 from minispark.scheduler.map_outputs import MapOutputs
 from minispark.scheduler.stage import Job, JobInfo, Stage, StageInfo
 

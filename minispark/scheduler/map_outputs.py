@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 from minispark.ids import ExecutorId, NodeId, ShuffleId
+from minispark.records import field, record
 from minispark.scheduler.model import MapStatus
 
 #: What one byte of `MapStatus.sizes` stands for.
 SIZE_OF_BYTE = (0.0, *(1.1**i for i in range(1, 256)))
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class ShuffleOutputs:
     """The outputs of one shuffle."""
 
@@ -37,7 +37,7 @@ class ShuffleOutputs:
     version: int = 0
     #: All outputs were there at some time since the last `clear`: somebody
     #: may have read them.
-    was_complete: bool = field(default=False)
+    was_complete: bool = False
     #: Fingerprints of the outputs of this run of the stage, lost or not; 0: unknown.
     prints: array[int] = field(default_factory=lambda: array("I"))
     #: A map that ran again gave other records: its stage is indeterminate.

@@ -5,12 +5,11 @@ Jobs and stages are described in `minispark.plan.spec`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from minispark.ids import ExecutorId, NodeId
+from minispark.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MapStatus:
     """Where one map output is, and how large its blocks are."""
 
@@ -28,7 +27,7 @@ class MapStatus:
     fingerprint: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExecutorInfo:
     """An executor that registered."""
 

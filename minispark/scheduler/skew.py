@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import add
-from statistics import median
 from typing import NamedTuple
 
 from minispark.scheduler.map_outputs import SIZE_OF_BYTE
@@ -44,6 +43,9 @@ def find_skew(statuses: Sequence[MapStatus | None]) -> Skew | None:
     for status in known:
         sums = list(map(add, sums, map(SIZE_OF_BYTE.__getitem__, status.sizes)))
     largest = max(sums)
+    # Imported here: most programs have no shuffle of such a size (ADR 0032).
+    from statistics import median
+
     middle = median(sums)
     if largest < MIN_BYTES or largest < FACTOR * middle:
         return None

@@ -18,20 +18,20 @@ Must not know: executors, commands; who changes these records is in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from minispark.ids import JobId, RddId, ShuffleId, StageId
 from minispark.plan.spec import JobSpec, ShufflePoint, StageSpec
+from minispark.records import field, record
 from minispark.scheduler.model import MapStatus
 from minispark.scheduler.task_set import TaskAttempt, TaskSet
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Idle:
     """Nobody asked for the stage, or everything it had to do is done."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Waiting:
     """Some shuffles the stage reads are incomplete; their stages are at work."""
 
@@ -39,14 +39,14 @@ class Waiting:
     missing: set[ShuffleId]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Delayed:
     """An input was lost; more reports of the same loss are awaited."""
 
     until_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Running:
     """Its inputs are there; tasks run or wait for a core."""
 
@@ -64,7 +64,7 @@ def all_shuffles(spec: StageSpec) -> tuple[ShuffleId, ...]:
     return tuple(found)
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Stage:
     """One stage that at least one active job wants."""
 
@@ -132,7 +132,7 @@ class Stage:
         return next(iter(self.jobs.values()))
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Job:
     """One active job."""
 
@@ -156,7 +156,7 @@ class Job:
         return self.spec.job_id
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StageInfo:
     """What the status tracker shows of a stage."""
 
@@ -173,7 +173,7 @@ class StageInfo:
     started_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JobInfo:
     """What the status tracker shows of a job."""
 

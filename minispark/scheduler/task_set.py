@@ -12,17 +12,17 @@ from __future__ import annotations
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from minispark.ids import ExecutorId, NodeId, TaskId
+from minispark.records import field, record
 
 if TYPE_CHECKING:
     from minispark.scheduler.executors import Executor
     from minispark.scheduler.stage import Stage
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Preference:
     """Where a task finds its input; both empty when it does not matter."""
 
@@ -33,7 +33,7 @@ class Preference:
 NO_PREFERENCE = Preference()
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class TaskAttempt:
     """One task that was sent to an executor and has not been heard of since."""
 
@@ -54,7 +54,7 @@ class TaskAttempt:
     reads_as_of: int = 0
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class TaskSet:
     """Pending and running tasks of a stage."""
 

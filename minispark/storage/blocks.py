@@ -24,13 +24,13 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
 from minispark.errors import DiskFullError
 from minispark.ids import NodeId
 from minispark.plan.spec import BlockKey, BlockUpdate
+from minispark.records import record
 from minispark.storage.files import NodeFiles
 from minispark.storage.immutable import all_immutable
 from minispark.storage.memory import MemoryManager
@@ -86,7 +86,7 @@ def _run_of(data: memoryview) -> int:
     return int(made) if magic == _MAGIC else -1
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Entry:
     #: The records themselves, or frames of them.
     parts: list[Any]
@@ -102,7 +102,7 @@ class _Entry:
         return chain.from_iterable(map(FrameReader().load, self.parts))
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class _Export:
     """A block's file that is being written beside the tasks."""
 

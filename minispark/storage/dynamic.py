@@ -13,7 +13,6 @@ all streams.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import pickle
 import weakref
@@ -72,6 +71,9 @@ class ClassWriter:
         """Brings a class with the next frame; gives what names it."""
         found = self._definitions.get(cls)
         if found is None:
+            # Imported here: it loads OpenSSL, for the records of few programs (ADR 0032).
+            import hashlib
+
             blob = cloudpickle.dumps(cls, 5)
             found = self._definitions[cls] = hashlib.blake2b(blob, digest_size=16).digest(), blob
             _known[found[0]] = cls

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "minispark"
 #: entry (`plan` means the whole folder); entries of one row do not know each
 #: other, except in the lowest row, whose modules are small vocabularies.
 ROWS: list[list[str]] = [
-    ["errors", "ambient", "ids", "conf", "storagelevel", "version", "held", "_typing"],
+    ["errors", "ambient", "ids", "conf", "storagelevel", "version", "held", "records", "_typing"],
     ["kernels", "closures"],
     ["plan"],
     ["scheduler", "storage"],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 
 from minispark.ids import ExecutorId, JobId, NodeId, RddId, ShuffleId
 from minispark.plan.spec import RddPoint
+from minispark.records import replace
 from minispark.scheduler import commands as cmd
 from minispark.scheduler import events as ev
 from minispark.scheduler.dag import SchedulerConfig

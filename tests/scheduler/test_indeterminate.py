@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from minispark.ids import JobId, RddId, ShuffleId
 from minispark.plan.spec import JobSpec, RddPoint, ShufflePoint
+from minispark.records import replace
 from minispark.scheduler import commands as cmd
 from minispark.scheduler import events as ev
 from minispark.testing import FakeBackend, map_stage, result_job

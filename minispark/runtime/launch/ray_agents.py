@@ -17,12 +17,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from minispark.conf import parse_seconds
 from minispark.ids import NodeId
+from minispark.records import field, record
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.file_server import ping
 from minispark.runtime.launch.ray_options import reason_of
@@ -40,7 +40,7 @@ _RESTART_S = 20.0
 _STOP_S = 5.0
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class _Agent:
     ray_node: str
     actor: Any

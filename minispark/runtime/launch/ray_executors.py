@@ -13,11 +13,11 @@ import pickle
 import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from minispark.ids import ExecutorId
+from minispark.records import field, record
 from minispark.runtime.boot import ExecutorBoot
 from minispark.runtime.launch.ray_actors import ExecutorActor
 from minispark.runtime.launch.ray_agents import affinity
@@ -29,7 +29,7 @@ from minispark.runtime.slots import Slot
 _STOP_S = 10.0
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Executor:
     """One actor, from its creation to its end."""
 

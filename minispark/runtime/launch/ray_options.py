@@ -10,17 +10,17 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from minispark.errors import PySparkValueError
+from minispark.records import record
 from minispark.runtime.slots import Slot
 
 _RESOURCE = re.compile(r"spark\.executor\.resource\.(.+)\.amount")
 _SIZE = re.compile(r"(\d+)\s*([kmgtp]?)b?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ClusterShape:
     """How many processes there shall be, and what each takes."""
 

@@ -158,6 +158,17 @@ class Pipeline:
         return len(self.ops) - 1
 
 
+@record
+class MapOutputPlan:
+    """What a map task does with the records of its pipeline."""
+
+    shuffle_id: ShuffleId
+    num_reducers: int
+    #: The pickled `(partition function, Aggregator | None)`.
+    captured: bytes
+    map_side_combine: bool
+
+
 class TaskEnv(Protocol):
     """What a running task provides to its pipeline."""
 

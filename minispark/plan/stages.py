@@ -39,17 +39,6 @@ from minispark.records import record
 
 
 @record
-class MapOutputPlan:
-    """What a map task does with the records of its pipeline."""
-
-    shuffle_id: ShuffleId
-    num_reducers: int
-    #: The pickled `(partition function, Aggregator | None)`.
-    captured: bytes
-    map_side_combine: bool
-
-
-@record
 class StagePlan:
     """One stage: what the scheduler is told and what the tasks run."""
 
@@ -58,7 +47,7 @@ class StagePlan:
     #: Source operator -> its splits, one per partition of that operator.
     splits: dict[int, Sequence[Any]]
     #: None for the result stage.
-    output: MapOutputPlan | None
+    output: p.MapOutputPlan | None
     #: The nodes of the stage, for `explain()` and to keep exchanges alive.
     node: Node
     exchanges: tuple[Exchange, ...] = ()
@@ -341,7 +330,7 @@ def _build(root: Node, exchange: Exchange | None) -> StagePlan:
         profile=str(profile.resource_profile) if profile.profile_id else "",
     )
     output = (
-        MapOutputPlan(
+        p.MapOutputPlan(
             exchange.shuffle_id,
             exchange.partitioner.numPartitions,
             exchange.captured,

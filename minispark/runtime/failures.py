@@ -15,6 +15,7 @@ import reprlib
 import traceback
 from traceback import FrameSummary
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import cloudpickle
 
@@ -27,8 +28,10 @@ from minispark.errors import (
 )
 from minispark.plan.loops import APART, KEY, RECORD, VALUE, inlined_names
 from minispark.runtime.messages import TaskFailureInfo
-from minispark.scheduler.commands import Failure
 from minispark.shuffle.pairs import not_a_pair
+
+if TYPE_CHECKING:
+    from minispark.scheduler.commands import Failure
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _FRAME = re.compile(r'  File "(.+)", line (\d+), in .*')

@@ -38,9 +38,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minispark.ids import AccumulatorId, NodeId, RddId, ShuffleId, TaskId
-from minispark.plan.pipeline import Pipeline
+from minispark.plan.pipeline import MapOutputPlan, Pipeline
 from minispark.plan.spec import BlockKey, BlockUpdate
-from minispark.plan.stages import MapOutputPlan
 from minispark.records import record
 from minispark.scheduler.model import MapStatus
 

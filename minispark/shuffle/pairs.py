@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import chain, starmap
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
 from minispark.kernels.elements import keep_first
 from minispark.kernels.recognise import is_identity, is_plus
-from minispark.plan.nodes import Aggregator
 from minispark.storage.serializer import short_repr
+
+if TYPE_CHECKING:
+    from minispark.plan.nodes import Aggregator
 
 #: Adds records to a dict.
 PairLoop = Callable[[dict[Any, Any], Iterable[Any]], None]

@@ -66,22 +66,42 @@ HEAVY = {
 #: A program on master `local` loaded 183 modules of ours before they were counted.
 MOST_OURS = 140
 MOST_OTHERS = 130
+#: The driver's part of the engine.
+DRIVERS = (
+    "minispark.closures",
+    "minispark.context",
+    "minispark.plan.nodes",
+    "minispark.plan.stages",
+    "minispark.rdd",
+    "minispark.runtime.driver",
+    "minispark.scheduler.dag",
+)
+MOST_OF_AN_EXECUTOR = 65
 _JOB = """
 from minispark import SparkContext
 sc = SparkContext("local", "start")
 assert sc.parallelize(range(100), 2).map(lambda x: x + 1).sum() == 5050
 sc.stop()
 """
+_EXECUTOR = """
+import json
+from minispark import SparkContext
+sc = SparkContext("local-process[1]", "start")
+print(json.dumps(sc.parallelize([0], 1).map(lambda _: sorted(__import__("sys").modules)).first()))
+sc.stop()
+"""
 _NAMES = "\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+
+
+def printed(program: str) -> set[str]:
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
 
 
 def loaded(program: str) -> set[str]:
     """The modules that a program has loaded at its end."""
-    done = subprocess.run(
-        [sys.executable, "-c", program + _NAMES], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stdout))
+    return printed(program + _NAMES)
 
 
 def ours(modules: set[str]) -> set[str]:
@@ -94,6 +114,13 @@ def test_a_small_job_loads_little() -> None:
     assert modules & HEAVY == set()
     assert len(ours(modules)) <= MOST_OURS
     assert len(modules - ours(modules)) <= MOST_OTHERS
+
+
+def test_an_executor_loads_nothing_of_the_driver() -> None:
+    modules = ours(printed(_EXECUTOR))
+    assert {name for name in modules if name.startswith(DRIVERS)} == set()
+    assert modules & HEAVY == set()
+    assert len(modules) <= MOST_OF_AN_EXECUTOR
 
 
 def test_the_package_alone_loads_nothing() -> None:

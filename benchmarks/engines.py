@@ -63,9 +63,13 @@ class Engine:
         return SETTINGS[profile].get(self.kind, {})
 
     def environment(self) -> dict[str, str]:
-        """Of its processes: tasks import this package, too; one thread per core for numpy."""
+        """Of its processes: tasks import this package, too; one thread per core for numpy.
+
+        Bytecode is kept: installed engines have theirs, this one runs from its source.
+        """
+        kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         return {
-            **os.environ,
+            **kept,
             "PYTHONPATH": str(ROOT),
             "PYSPARK_PYTHON": self.python,
             "PYSPARK_DRIVER_PYTHON": self.python,

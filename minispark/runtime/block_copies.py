@@ -18,7 +18,8 @@ from minispark.ids import NodeId
 from minispark.plan.spec import BlockKey
 from minispark.runtime.messages import BlockSource
 from minispark.runtime.node_reader import NodeReader
-from minispark.storage.blocks import BlockStore, block_name
+from minispark.storage.blockfile import block_name
+from minispark.storage.blocks import BlockStore, WhenChanged
 from minispark.storagelevel import StorageLevel
 
 log: logging.Logger = logging.getLogger("minispark")
@@ -71,7 +72,12 @@ class BlockCopies:
         return num
 
     def bring(
-        self, block: BlockKey, source: BlockSource, run: int, ask: Callable[[], NodeId | None]
+        self,
+        block: BlockKey,
+        source: BlockSource,
+        run: int,
+        ask: Callable[[], NodeId | None],
+        changed: WhenChanged | None = None,
     ) -> Iterator[Any] | None:
         """The records of a block that others have; None when nobody gives it.
 
@@ -82,9 +88,11 @@ class BlockCopies:
         ask
             Has an executor that holds the block in memory write it to a file;
             says on which node that is.
+        changed
+            See `BlockStore.get`.
         """
         for node_id in source.nodes:
-            records = self._bring_file(block, node_id, run)
+            records = self._bring_file(block, node_id, run, changed)
             if records is not None:
                 return records
         if not source.in_memory:
@@ -93,16 +101,21 @@ class BlockCopies:
         if holder is None:
             return None
         if holder == self._node_id:
-            return self._blocks.get(block, run)
-        return self._bring_file(block, holder, run)
+            return self._blocks.get(block, run, changed)
+        return self._bring_file(block, holder, run, changed)
 
-    def _bring_file(self, block: BlockKey, node_id: NodeId, run: int) -> Iterator[Any] | None:
+    def _bring_file(
+        self, block: BlockKey, node_id: NodeId, run: int, changed: WhenChanged | None
+    ) -> Iterator[Any] | None:
         others = self._reader.others
         if others is None:
             return None
         try:
             others.copy_file(node_id, block_name(block))
-            records = self._blocks.get(block, run)
+            if not self._blocks.has_whole_file(block):
+                log.warning("the file of block %s of node %s is damaged", block, node_id)
+                return None
+            records = self._blocks.get(block, run, changed)
         except FileNotFoundError:
             self._blocks.note_file(block, node_id, False)
             return None

@@ -7,7 +7,6 @@ the driver serves the files it owns (broadcasts, slices) to the others.
 from __future__ import annotations
 
 import logging
-import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from minispark.records import replace
 from minispark.runtime.boot import NodeInfo
 from minispark.runtime.messages import ResultFile
 from minispark.runtime.node_reader import NodeReader, SameNodeReader
+from minispark.storage.checked import checked
 from minispark.storage.files import NodeFiles
 from minispark.storage.serializer import load_value
 
@@ -83,11 +83,12 @@ class ClusterFiles:
             # Without a name nobody can cut it while it is mapped here: that
             # would end the driver (SIGBUS).
             self.local.remove(where.relpath)
-        if len(data) != where.length or zlib.crc32(data) != where.crc:
+        result = checked(data, where.crc, steps=where.steps) if len(data) == where.length else None
+        if result is None:
             raise CorruptFileError(
                 f"the result file {where.relpath} of node {where.node_id} is damaged"
             )
-        return load_value(data, copy=True)
+        return load_value(result, copy=True)
 
     def remove_result(self, where: ResultFile) -> None:
         """Removes a result file that nobody reads (any more)."""

@@ -52,7 +52,7 @@ from minispark.scheduler.dag import DAGScheduler
 from minispark.scheduler.model import ExecutorInfo
 from minispark.scheduler.stage import StageInfo
 from minispark.shuffle.format import shuffle_prefix
-from minispark.storage.blocks import block_prefix
+from minispark.storage.blockfile import block_prefix
 
 log: logging.Logger = logging.getLogger("minispark")
 

@@ -45,7 +45,7 @@ from minispark.runtime.masters import Master
 from minispark.runtime.results import values
 from minispark.runtime.slots import slot_of
 from minispark.scheduler.config import SchedulerConfig
-from minispark.storage.blocks import block_prefix
+from minispark.storage.blockfile import block_prefix
 from minispark.storage.files import NodeFiles
 
 if TYPE_CHECKING:

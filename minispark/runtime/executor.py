@@ -40,7 +40,8 @@ from minispark.runtime.task_env import TaskRun
 from minispark.scheduler.model import MapStatus
 from minispark.shuffle.reader import FetchFailedError, MapLocation
 from minispark.storage.blocks import BlockStore
-from minispark.storage.files import NodeFiles, Summed
+from minispark.storage.checked import StepSums
+from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
 from minispark.storage.serializer import dump_value
 
@@ -168,6 +169,8 @@ class Executor:
         if task.fetch_failure is not None:
             # A user function may have swallowed the exception; never the loss.
             raise task.fetch_failure
+        if task.damage is not None:
+            raise task.damage
         accumulators = tuple(
             (aid, cloudpickle.dumps(accumulator._value))
             for aid, accumulator in task.accumulators.items()
@@ -228,9 +231,9 @@ class Executor:
         if total <= INLINE_BYTES:
             return b"".join(data)
         relpath = f"result/{spec.task_id}"
-        summed = Summed(data)
-        self.files.write_atomic(relpath, summed)
-        return ResultFile(self.node.node_id, relpath, total, summed.crc)
+        sums = StepSums()
+        self.files.write_atomic(relpath, sums.passed(data))
+        return ResultFile(self.node.node_id, relpath, total, sums.crc, tuple(sums.steps))
 
     def _failed(self, task: TaskRun, spec: TaskSpec, error: BaseException) -> TaskReport:
         lost = task.fetch_failure

@@ -44,6 +44,7 @@ from minispark.runtime.wire_codec import (
 )
 from minispark.shuffle.format import CorruptBlockError, shuffle_prefix, verified
 from minispark.shuffle.reader import FetchFailedError, LocalFetcher, MapLocation, fetch_failed
+from minispark.storage.checked import Checked
 from minispark.storage.files import NodeFiles
 
 #: Bytes of blocks of other nodes a reduce task has in memory, as in Spark.
@@ -204,7 +205,7 @@ class Fetcher:
 
     def fetch(
         self, shuffle_id: ShuffleId, reduce_id: int, locations: Sequence[MapLocation]
-    ) -> Iterator[tuple[MapLocation, memoryview]]:
+    ) -> Iterator[tuple[MapLocation, memoryview | Checked]]:
         """See `BlockFetcher`."""
         by_node: dict[NodeId, list[MapLocation]] = {}
         for location in locations:

@@ -113,6 +113,8 @@ class ResultFile(NamedTuple):
     relpath: str
     length: int
     crc: int
+    #: The checksum up to each step of `storage.checked`.
+    steps: tuple[int, ...] = ()
 
 
 class FetchFailure(NamedTuple):

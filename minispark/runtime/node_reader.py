@@ -10,6 +10,7 @@ from minispark.ids import NodeId, ShuffleId
 from minispark.runtime.boot import NodeInfo
 from minispark.shuffle.format import shuffle_prefix
 from minispark.shuffle.reader import LocalFetcher, MapLocation
+from minispark.storage.checked import Checked
 from minispark.storage.files import NodeFiles
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ class NodeReader(Protocol):
 
     def fetch(
         self, shuffle_id: ShuffleId, reduce_id: int, locations: Sequence[MapLocation]
-    ) -> Iterator[tuple[MapLocation, memoryview]]:
+    ) -> Iterator[tuple[MapLocation, memoryview | Checked]]:
         """The blocks of one reduce partition, in the order of `locations`."""
 
     def fetch_file(self, node_id: NodeId, relpath: str) -> memoryview:
@@ -82,7 +83,7 @@ class SameNodeReader:
 
     def fetch(
         self, shuffle_id: ShuffleId, reduce_id: int, locations: Sequence[MapLocation]
-    ) -> Iterator[tuple[MapLocation, memoryview]]:
+    ) -> Iterator[tuple[MapLocation, memoryview | Checked]]:
         """See `NodeReader`."""
         return self._fetcher.fetch(shuffle_id, reduce_id, locations)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+from minispark.storage.checked import Checked
 from minispark.storage.serializer import dump_value, iter_value
 
 #: The chunks of one pickled slice.
@@ -46,6 +47,6 @@ def _cut_range(numbers: range, num_slices: int) -> list[range]:
     return [range(start(i), start(i + 1), step) for i in range(num_slices)]
 
 
-def read_slice(data: bytes | memoryview) -> Iterator[Any]:
+def read_slice(data: bytes | memoryview | Checked) -> Iterator[Any]:
     """The records of a pickled slice; they are the reader's own and may be changed."""
     return chain.from_iterable(iter_value(data))

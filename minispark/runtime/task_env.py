@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from minispark.runtime.messages import DriverBlock, StageCode, TaskSpec
 from minispark.runtime.node_reader import read_verified
 from minispark.runtime.task_context import TaskContext
 from minispark.shuffle.reader import FetchFailedError, read_blocks
+from minispark.storage.checked import Checked, checked
 from minispark.storagelevel import StorageLevel
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class TaskRun:
         self._reads = frozenset(shuffle_id for shuffle_id, _ in spec.reads)
         #: Set when map outputs could not be read, whoever caught the error.
         self.fetch_failure: FetchFailedError | None = None
+        #: Set when a file of another kind changed while it was read.
+        self.damage: CorruptFileError | None = None
 
     def split(self, op: int, partition: int) -> Any:
         """See `TaskEnv`."""
@@ -58,13 +60,19 @@ class TaskRun:
         if not isinstance(split, DriverBlock):
             return split
 
-        def part(data: memoryview) -> memoryview:
-            found = data[split.offset : split.offset + split.length]
-            if len(found) != split.length or zlib.crc32(found) != split.crc:
+        def part(data: memoryview) -> memoryview | Checked:
+            piece = data[split.offset : split.offset + split.length]
+            found = None
+            if len(piece) == split.length:
+                found = checked(piece, split.crc, changed=self._changed)
+            if found is None:
                 raise CorruptFileError(f"the driver's file {split.relpath} is damaged")
             return found
 
         return read_verified(self.executor.reader, DRIVER_NODE, split.relpath, part)
+
+    def _changed(self, error: CorruptFileError) -> None:
+        self.damage = error
 
     def _records(self, shuffle_id: ShuffleId, num_maps: int, partition: int) -> Iterator[Any]:
         # A generator per frame, not per record.
@@ -148,13 +156,14 @@ class TaskRun:
         block = (rdd_id, partition)
         executor = self.executor
         run = self._runs.get(rdd_id, 0)
-        found = executor.blocks.get(block, run)
+        found = executor.blocks.get(block, run, self._changed)
         if found is None and block in self._elsewhere:
             found = executor.copies.bring(
                 block,
                 self._elsewhere[block],
                 run,
                 lambda: executor.want(self.spec.task_id, block),
+                self._changed,
             )
         if found is not None:
             return found
@@ -164,7 +173,7 @@ class TaskRun:
                 "use RDD.checkpoint() for checkpoints that survive executors",
                 "CHECKPOINT_BLOCK_LOST",
             )
-        records = executor.blocks.put(block, compute(), level, run)
+        records = executor.blocks.put(block, compute(), level, run, self._changed)
         if level.replication > 1 and executor.may_be_lost:
             executor.copies.replicate(block, level)
         return records

@@ -3,7 +3,8 @@
 ::
 
     blocks in reduce order | offsets int64[R+1] | crc32 uint32[R]
-    | crc32 of offsets and checksums uint32 | R uint32 | magic 8 bytes
+    | crc32 up to each whole step of each block uint32[S]
+    | crc32 of all behind the blocks uint32 | R uint32 | S uint32 | magic 8 bytes
 
 One file per attempt of a map task, named by it, so attempts never mix. Knows
 nothing of records, nor of who reads. All numbers are little-endian.
@@ -15,11 +16,20 @@ import math
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from minispark.errors import PySparkRuntimeError
+from minispark.storage.checked import (
+    Checked,
+    StepSums,
+    checked,
+    is_small,
+    step_count,
+    unpack_steps,
+)
 
-MAGIC = b"MSSHUF01"
-_TRAILER = struct.Struct("<II8s")
+MAGIC = b"MSSHUF02"
+_TRAILER = struct.Struct("<III8s")
 _OFFSET = struct.Struct("<q")
 _CRC = struct.Struct("<I")
 _LOG_BASE = math.log(1.1)
@@ -58,25 +68,25 @@ class BlockLayout:
         self._offset = 0
         self.lengths: list[int] = []
         self._crcs: list[int] = []
+        self._steps: list[int] = []
 
     def block(self, chunks: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
         """Passes the chunks of the next block on, counting them."""
-        length = crc = 0
-        for chunk in chunks:
-            length += len(chunk)
-            crc = zlib.crc32(chunk, crc)
-            yield chunk
-        self.lengths.append(length)
-        self._crcs.append(crc)
+        sums = StepSums()
+        yield from sums.passed(chunks)
+        self.lengths.append(sums.length)
+        self._crcs.append(sums.crc)
+        self._steps += sums.steps
 
     def footer(self) -> bytes:
         """What comes after the last block."""
         offsets = [0]
         for length in self.lengths:
             offsets.append(offsets[-1] + length)
-        count = len(self.lengths)
-        index = struct.pack(f"<{count + 1}q{count}I", *offsets, *self._crcs)
-        return index + _TRAILER.pack(zlib.crc32(index), count, MAGIC)
+        count, steps = len(self.lengths), len(self._steps)
+        numbers = (*offsets, *self._crcs, *self._steps)
+        index = struct.pack(f"<{count + 1}q{count + steps}I", *numbers)
+        return index + _TRAILER.pack(zlib.crc32(index), count, steps, MAGIC)
 
 
 def write(blocks: Iterable[Iterable[bytes | memoryview]]) -> Iterator[bytes | memoryview]:
@@ -90,16 +100,21 @@ def write(blocks: Iterable[Iterable[bytes | memoryview]]) -> Iterator[bytes | me
 class MapOutputIndex:
     """Where the blocks of one map output are; made by `open_index`."""
 
-    __slots__ = ("_crcs", "_data", "_offsets", "num_reducers")
+    __slots__ = ("_crcs", "_data", "_offsets", "_steps", "num_reducers")
 
-    def __init__(self, data: memoryview, offsets: memoryview, crcs: memoryview) -> None:
+    def __init__(
+        self, data: memoryview, offsets: memoryview, crcs: memoryview, steps: memoryview
+    ) -> None:
         self._data = data
         self._offsets = offsets
         self._crcs = crcs
+        self._steps = steps
         self.num_reducers: int = len(crcs) // 4
 
-    def block(self, reduce_id: int) -> memoryview:
-        """One block, verified.
+    def block(self, reduce_id: int) -> memoryview | Checked:
+        """One block, verified; what changes in the file from now on changes nothing in it.
+
+        A large one is checked while it is read, and raises `ChangedError` then.
 
         Raises
         ------
@@ -107,7 +122,26 @@ class MapOutputIndex:
             Its bytes do not have the checksum they were written with.
         """
         offset, length, crc = raw_block_range(self, reduce_id)
-        return verified(self._data[offset : offset + length], length, crc)
+        block = self._data[offset : offset + length]
+        if len(block) != length:
+            raise CorruptBlockError(f"a block has {len(block)} bytes instead of {length}")
+        steps = None if is_small(length) else self._steps_of(reduce_id)
+        found = checked(block, crc, steps=steps)
+        if found is None:
+            raise CorruptBlockError(f"a block of {length} bytes does not have its checksum")
+        return found
+
+    def is_whole(self, reduce_id: int) -> bool:
+        """Whether all bytes of a block have the checksum they were written with."""
+        offset, length, crc = raw_block_range(self, reduce_id)
+        block = self._data[offset : offset + length]
+        return len(block) == length and zlib.crc32(block) == crc
+
+    def _steps_of(self, reduce_id: int) -> tuple[int, ...]:
+        offsets = struct.unpack_from(f"<{reduce_id + 2}q", self._offsets)
+        counts = [step_count(end - begin) for begin, end in pairwise(offsets)]
+        first = sum(counts[:-1])
+        return unpack_steps(self._steps[4 * first : 4 * (first + counts[-1])])
 
 
 def open_index(data: memoryview) -> MapOutputIndex:
@@ -121,17 +155,17 @@ def open_index(data: memoryview) -> MapOutputIndex:
     size = len(data)
     if size < _TRAILER.size:
         raise CorruptBlockError(f"a map output of {size} bytes is too short")
-    index_crc, count, magic = _TRAILER.unpack_from(data, size - _TRAILER.size)
-    start = size - _TRAILER.size - 12 * count - 8
+    index_crc, count, num_steps, magic = _TRAILER.unpack_from(data, size - _TRAILER.size)
+    start = size - _TRAILER.size - 12 * count - 8 - 4 * num_steps
     if magic != MAGIC or start < 0:
         raise CorruptBlockError("the end of a map output is missing")
     index = data[start : size - _TRAILER.size]
     if zlib.crc32(index) != index_crc:
         raise CorruptBlockError("the index of a map output was changed")
-    offsets, crcs = index[: 8 * count + 8], index[8 * count + 8 :]
+    offsets, crcs = index[: 8 * count + 8], index[8 * count + 8 : 12 * count + 8]
     if _OFFSET.unpack_from(offsets, 8 * count)[0] != start:
         raise CorruptBlockError(f"a map output has not the {start} bytes its index says")
-    return MapOutputIndex(data, offsets, crcs)
+    return MapOutputIndex(data, offsets, crcs, index[12 * count + 8 :])
 
 
 def raw_block_range(index: MapOutputIndex, reduce_id: int) -> tuple[int, int, int]:
@@ -142,7 +176,7 @@ def raw_block_range(index: MapOutputIndex, reduce_id: int) -> tuple[int, int, in
 
 
 def verified(block: memoryview, length: int, crc: int) -> memoryview:
-    """The block itself, when it has this length and checksum.
+    """The block itself, which nobody else can change, when it has this length and checksum.
 
     Raises
     ------

@@ -20,6 +20,7 @@ from minispark.shuffle.format import (
     map_output_name,
     open_index,
 )
+from minispark.storage.checked import ChangedError, Checked
 from minispark.storage.files import NodeFiles
 from minispark.storage.serializer import lazy_frames
 
@@ -64,7 +65,7 @@ class BlockFetcher(Protocol):
 
     def fetch(
         self, shuffle_id: ShuffleId, reduce_id: int, locations: Sequence[MapLocation]
-    ) -> Iterator[tuple[MapLocation, memoryview]]:
+    ) -> Iterator[tuple[MapLocation, memoryview | Checked]]:
         """The blocks in the order of `locations`, each verified.
 
         Verified means: by `MapOutputIndex.block`, or by `format.verified` with
@@ -98,7 +99,7 @@ class LocalFetcher:
 
     def fetch(
         self, shuffle_id: ShuffleId, reduce_id: int, locations: Sequence[MapLocation]
-    ) -> Iterator[tuple[MapLocation, memoryview]]:
+    ) -> Iterator[tuple[MapLocation, memoryview | Checked]]:
         """See `BlockFetcher`."""
         for position, location in enumerate(locations):
             try:
@@ -121,16 +122,18 @@ class LocalFetcher:
             del self._indexes[name]
         self._files.unmap(prefix)
 
-    def _block(self, shuffle_id: ShuffleId, reduce_id: int, location: MapLocation) -> memoryview:
+    def _block(
+        self, shuffle_id: ShuffleId, reduce_id: int, location: MapLocation
+    ) -> memoryview | Checked:
         name = map_output_name(shuffle_id, location.map_id, location.attempt)
         return self._index(name).block(reduce_id)
 
     def _is_readable(self, shuffle_id: ShuffleId, reduce_id: int, location: MapLocation) -> bool:
+        name = map_output_name(shuffle_id, location.map_id, location.attempt)
         try:
-            self._block(shuffle_id, reduce_id, location)
+            return self._index(name).is_whole(reduce_id)
         except (OSError, CorruptBlockError):
             return False
-        return True
 
     def _index(self, name: str) -> MapOutputIndex:
         data = self._files.map_read(name)
@@ -178,4 +181,21 @@ def read_blocks(
         given += 1
         # What fails here is not the block, whose checksum is right, but its
         # contents (a class that cannot be imported): a task error.
-        yield from lazy_frames(found[1])
+        block = found[1]
+        if isinstance(block, Checked):
+            yield from _frames(block, shuffle_id, expected)
+        else:
+            yield from lazy_frames(block)
+
+
+def _frames(block: Checked, shuffle_id: ShuffleId, at: MapLocation) -> Iterator[Iterable[Any]]:
+    """Those of a large block, which may change while it is read."""
+    source = lazy_frames(block)
+    while True:
+        try:
+            frame = next(source, None)
+        except ChangedError as error:
+            raise fetch_failed(shuffle_id, at, error) from error
+        if frame is None:
+            return
+        yield frame

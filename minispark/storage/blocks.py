@@ -19,71 +19,36 @@ the runtime takes them (`drain_updates`).
 from __future__ import annotations
 
 import gc
-import struct
 import threading
-import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import Any
 
-from minispark.errors import DiskFullError
+from minispark.errors import CorruptFileError, DiskFullError
 from minispark.ids import NodeId
 from minispark.plan.spec import BlockKey, BlockUpdate
 from minispark.records import record
+from minispark.storage.blockfile import (
+    block_file,
+    block_name,
+    block_prefix,
+    is_whole,
+    open_block,
+    run_of,
+)
+from minispark.storage.checked import ChangedError
 from minispark.storage.files import NodeFiles
 from minispark.storage.immutable import all_immutable
 from minispark.storage.memory import MemoryManager
-from minispark.storage.serializer import FrameReader, dump_records, iter_frames
+from minispark.storage.serializer import FrameReader, dump_records
 from minispark.storage.sizing import estimate_bytes
 from minispark.storagelevel import StorageLevel
 
-#: Bytes of frames, run, checksum of both.
-_TRAILER = struct.Struct("<QII4s")
-_MAGIC = b"MSB2"
+#: Told of a file that changed while it was read.
+WhenChanged = Callable[[CorruptFileError], None]
 #: Records that are looked at each time the size of a growing block is checked.
 _PROBE = 64
-
-
-def block_prefix(rdd_id: int) -> str:
-    """What the names of an RDD's files begin with, relative to the node's directory."""
-    return f"rdd/r{rdd_id}_"
-
-
-def block_name(block: BlockKey) -> str:
-    """The block's file relative to the node's directory."""
-    return f"{block_prefix(block[0])}{block[1]}.block"
-
-
-def block_file(records: Iterable[Any], run: int = 0) -> Iterator[bytes]:
-    """The chunks of a block's file."""
-    size, crc = 0, run
-    for frame in dump_records(records):
-        size += len(frame)
-        crc = zlib.crc32(frame, crc)
-        yield frame
-    yield _TRAILER.pack(size, run, crc, _MAGIC)
-
-
-def open_block(data: memoryview, run: int = 0) -> Iterator[Any] | None:
-    """The records of a block's file; None when it is of an earlier run, short or changed."""
-    end = len(data) - _TRAILER.size
-    if end < 0:
-        return None
-    size, made, crc, magic = _TRAILER.unpack_from(data, end)
-    body = data[:end]
-    if magic != _MAGIC or size != end or made < run or zlib.crc32(body, made) != crc:
-        return None
-    return chain.from_iterable(iter_frames(body))
-
-
-def _run_of(data: memoryview) -> int:
-    """The run that a block's file says it is of; -1 when it is none."""
-    end = len(data) - _TRAILER.size
-    if end < 0:
-        return -1
-    _, made, _, magic = _TRAILER.unpack_from(data, end)
-    return int(made) if magic == _MAGIC else -1
 
 
 @record(frozen=False)
@@ -133,10 +98,13 @@ class BlockStore:
         self._exports: list[_Export] = []
         memory.set_evictor(lambda num_bytes: self._evict(num_bytes, None))
 
-    def get(self, block: BlockKey, run: int = 0) -> Iterator[Any] | None:
+    def get(
+        self, block: BlockKey, run: int = 0, changed: WhenChanged | None = None
+    ) -> Iterator[Any] | None:
         """The records of a block, or None when this node does not hold it.
 
-        A block of an earlier run than `run` is dropped.
+        A block of an earlier run than `run` is dropped. `changed` is told of the error that
+        the records end with when their file changes meanwhile, should somebody catch it.
         """
         with self._lock:
             entry = self._entries.get(block)
@@ -152,11 +120,31 @@ class BlockStore:
         data = self.read_file(block)
         if data is None:
             return None
-        records = open_block(data, run)
-        if records is None:
-            self._files.remove(block_name(block))
-            self._note(block, in_memory=False, on_disk=False)
-        return records
+        frames = open_block(data, run)
+        if frames is None:
+            self._remove_file(block)
+            return None
+        return chain.from_iterable(self._while_unchanged(block, frames, changed))
+
+    def _while_unchanged(
+        self, block: BlockKey, frames: Iterator[list[Any]], changed: WhenChanged | None
+    ) -> Iterator[list[Any]]:
+        """The frames; the next task computes a block that changes while this one reads it."""
+        try:
+            yield from frames
+        except ChangedError as error:
+            self._remove_file(block)
+            problem = CorruptFileError(
+                f"the file of block {block[1]} of the persisted RDD {block[0]} was damaged, or "
+                "changed while a task read it"
+            )
+            if changed is not None:
+                changed(problem)
+            raise problem from error
+
+    def _remove_file(self, block: BlockKey) -> None:
+        self._files.remove(block_name(block))
+        self._note(block, in_memory=False, on_disk=False)
 
     def read_file(self, block: BlockKey) -> memoryview | None:
         """The bytes of a block's file for `open_block`, None where there is none."""
@@ -165,10 +153,18 @@ class BlockStore:
         except FileNotFoundError:
             return None
 
+    def has_whole_file(self, block: BlockKey) -> bool:
+        """Whether the node has a file of the block that is what was written; else it goes."""
+        data = self.read_file(block)
+        if data is not None and is_whole(data):
+            return True
+        self._files.remove(block_name(block))
+        return False
+
     def _has_file(self, block: BlockKey, run: int) -> bool:
         """Whether the node has a file of the block that is not of an earlier run."""
         try:
-            return _run_of(self._files.map_once(block_name(block))) >= run
+            return run_of(self._files.map_once(block_name(block))) >= run
         except FileNotFoundError:
             return False
 
@@ -180,7 +176,7 @@ class BlockStore:
         """
         data = self.read_file(block)
         entry = self._entry_of(block)
-        if entry is not None and (data is None or _run_of(data) < entry.run):
+        if entry is not None and (data is None or run_of(data) < entry.run):
             data = self._files.map_nameless(block_file(entry.records(), entry.run))
         return data
 
@@ -221,9 +217,14 @@ class BlockStore:
             self._updates.append(BlockUpdate(block, False, is_there, node_id))
 
     def put(
-        self, block: BlockKey, records: Iterator[Any], level: StorageLevel, run: int = 0
+        self,
+        block: BlockKey,
+        records: Iterator[Any],
+        level: StorageLevel,
+        run: int = 0,
+        changed: WhenChanged | None = None,
     ) -> Iterator[Any]:
-        """Stores a block if it fits; gives all its records, each once.
+        """Stores a block if it fits; gives all its records, each once. `changed` is as in `get`.
 
         What `records` raises passes through, and nothing is stored then.
 
@@ -233,7 +234,7 @@ class BlockStore:
             The block has to go to disk, and the disk cannot take it.
         """
         if not level.useMemory or level.useOffHeap:
-            return self._put_file(block, records, run)
+            return self._put_file(block, records, run, changed)
         buffer: list[Any] = []
         reserved = self._unroll(block, records, buffer)
         if reserved is not None:
@@ -253,7 +254,7 @@ class BlockStore:
             self._note(block, in_memory=True, on_disk=False)
             return iter(buffer)
         if level.useDisk:
-            return self._put_file(block, _emptying(buffer, records), run)
+            return self._put_file(block, _emptying(buffer, records), run, changed)
         return _emptying(buffer, records)
 
     def drop_rdd(self, rdd_id: int) -> None:
@@ -300,7 +301,9 @@ class BlockStore:
         with self._lock:
             self._updates.append(BlockUpdate(block, in_memory, on_disk))
 
-    def _put_file(self, block: BlockKey, records: Iterator[Any], run: int) -> Iterator[Any]:
+    def _put_file(
+        self, block: BlockKey, records: Iterator[Any], run: int, changed: WhenChanged | None
+    ) -> Iterator[Any]:
         name = block_name(block)
         self._files.write_atomic(name, block_file(records, run))
         self._note(block, in_memory=False, on_disk=True)
@@ -308,7 +311,7 @@ class BlockStore:
         written = open_block(self._files.map_read(name), run)
         if written is None:
             raise OSError(f"{name} was damaged or replaced while it was written")
-        return written
+        return chain.from_iterable(self._while_unchanged(block, written, changed))
 
     def _unroll(self, block: BlockKey, records: Iterator[Any], buffer: list[Any]) -> int | None:
         """Fills `buffer`; gives the storage acquired, None when it was refused.

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 
 from minispark.errors import CorruptFileError
+from minispark.storage.checked import Checked, checked
 
 _SEAL = struct.Struct("<QI4s")
 _MAGIC = b"MSWF"
@@ -30,8 +31,8 @@ def sealed(chunks: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]
     yield _SEAL.pack(length, crc, _MAGIC)
 
 
-def unsealed(data: memoryview, name: str) -> memoryview:
-    """The contents of a file.
+def unsealed(data: memoryview, name: str) -> memoryview | Checked:
+    """The contents of a file, to be read once.
 
     Raises
     ------
@@ -41,7 +42,7 @@ def unsealed(data: memoryview, name: str) -> memoryview:
     end = len(data) - _SEAL.size
     if end >= 0:
         length, crc, magic = _SEAL.unpack_from(data, end)
-        contents = data[:end]
-        if magic == _MAGIC and length == end and zlib.crc32(contents) == crc:
+        contents = checked(data[:end], crc)
+        if magic == _MAGIC and length == end and contents is not None:
             return contents
     raise CorruptFileError(f"{name} is damaged: it is not what was written")

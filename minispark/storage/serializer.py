@@ -24,12 +24,13 @@ import pickle
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import cloudpickle
 
 from minispark.errors import PySparkPicklingError, PySparkRuntimeError
+from minispark.storage.checked import Checked
 from minispark.storage.dynamic import ClassReader, ClassWriter, Definitions
 
 Buffer = bytes | bytearray | memoryview
@@ -170,16 +171,19 @@ class FrameReader:
         frame = self._body(kind, memoryview(buf)[HEADER_BYTES:])
         return frame if type(frame) is list else list(frame)
 
-    def frames(self, buf: Buffer) -> Iterator[list[Any]]:
+    def frames(self, buf: Buffer | Checked) -> Iterator[list[Any]]:
         """The records of a buffer of whole frames, frame by frame."""
         for frame in self.lazy_frames(buf):
             yield frame if type(frame) is list else list(frame)
 
-    def lazy_frames(self, buf: Buffer) -> Iterator[Iterable[Any]]:
+    def lazy_frames(self, buf: Buffer | Checked) -> Iterator[Iterable[Any]]:
         """As `frames`, but pairs are made one by one as they are taken.
 
         Where they are only taken apart, it is the same tuple's memory again and again.
         """
+        if isinstance(buf, Checked):
+            yield from self._checked(buf)
+            return
         view = memoryview(buf)
         size, position = len(view), 0
         while position < size:
@@ -191,6 +195,14 @@ class FrameReader:
                 raise PySparkRuntimeError("a block ends inside a frame")
             yield self._body(kind, view[position : position + length])
             position += length
+
+    def _checked(self, source: Checked) -> Iterator[Iterable[Any]]:
+        while head := source.read(HEADER_BYTES):
+            length, kind = _HEADER.unpack(head) if len(head) == HEADER_BYTES else (-1, 0)
+            body = source.read(max(length, 0))
+            if len(body) != length:
+                raise PySparkRuntimeError("a block ends inside a frame")
+            yield self._body(kind, body)
 
     def _body(self, kind: int, body: memoryview) -> Iterable[Any]:
         with _no_gc():
@@ -213,12 +225,12 @@ class FrameReader:
         return body[end:]
 
 
-def iter_frames(buf: Buffer) -> Iterator[list[Any]]:
+def iter_frames(buf: Buffer | Checked) -> Iterator[list[Any]]:
     """The records of a block, which is a whole stream, frame by frame."""
     return FrameReader().frames(buf)
 
 
-def lazy_frames(buf: Buffer) -> Iterator[Iterable[Any]]:
+def lazy_frames(buf: Buffer | Checked) -> Iterator[Iterable[Any]]:
     """As `iter_frames`, for records that are taken apart (see `FrameReader.lazy_frames`)."""
     return FrameReader().lazy_frames(buf)
 
@@ -302,8 +314,15 @@ def dump_value(value: Any, by_value: bool = False) -> list[bytes | memoryview]:
     return chunks
 
 
-def iter_value(buf: Buffer) -> Iterator[list[Any]]:
+def iter_value(buf: Buffer | Checked) -> Iterator[list[Any]]:
     """The records of a list that `dump_value` wrote, as many at a time as lie together."""
+    if isinstance(buf, Checked):
+        kind = bytes(buf.read(1))
+        if kind == _VALUE_FRAMES:
+            yield from iter_frames(buf)
+        else:
+            yield _load_checked(buf, kind, copy=True)
+        return
     view = memoryview(buf)
     if view[:1] == _VALUE_FRAMES:
         yield from iter_frames(view[1:])
@@ -311,33 +330,64 @@ def iter_value(buf: Buffer) -> Iterator[list[Any]]:
         yield load_value(view, copy=True)
 
 
-def load_value(buf: Buffer, copy: bool = False) -> Any:
+def load_value(buf: Buffer | Checked, copy: bool = False) -> Any:
     """The value of the joined chunks of `dump_value`.
 
-    Arrays lie in `buf`, writable only if `buf` is; with `copy` they get
-    writable memory of their own and do not keep `buf` alive.
+    Arrays lie in `buf` (in the mapped file, where it is large and checked), writable
+    only if that is; with `copy` they get writable memory of their own and do not keep
+    `buf` alive.
     """
+    if isinstance(buf, Checked):
+        return _load_checked(buf, bytes(buf.read(1)), copy)
     view = memoryview(buf)
     kind = bytes(view[:1])
     if kind == _VALUE_FRAMES:
-        result: list[Any] = []
-        for frame in iter_frames(view[1:]):
-            result += frame
-        return result
+        return list(chain.from_iterable(iter_frames(view[1:])))
     if kind != _VALUE_PICKLE:
         raise PySparkRuntimeError("not a value: its first byte is unknown")
     (num_buffers,) = _COUNT.unpack_from(view, 1)
     sizes = [_COUNT.unpack_from(view, 9 + 8 * i)[0] for i in range(num_buffers + 1)]
     position = 9 + 8 * (num_buffers + 1)
     data = view[position : position + sizes[0]]
-    position += sizes[0]
     buffers: list[Buffer] = []
-    for size in sizes[1:]:
-        position += -position % _ALIGN
-        part = view[position : position + size]
-        if len(part) != size:
+    for begin, end in _ranges(position + sizes[0], sizes[1:]):
+        part = view[begin:end]
+        if len(part) != end - begin:
             raise PySparkRuntimeError("a value ends before its buffers")
         buffers.append(bytearray(part) if copy else part)
-        position += size
     with _no_gc():
         return pickle.loads(data, buffers=buffers)
+
+
+def _load_checked(source: Checked, kind: bytes, copy: bool) -> Any:
+    """As `load_value`, of what comes behind the first byte."""
+    if kind == _VALUE_FRAMES:
+        return list(chain.from_iterable(iter_frames(source)))
+    if kind != _VALUE_PICKLE:
+        raise PySparkRuntimeError("not a value: its first byte is unknown")
+    (num_buffers,) = _COUNT.unpack(source.read(_COUNT.size))
+    heads = source.read(_COUNT.size * (num_buffers + 1))
+    sizes = [size for (size,) in _COUNT.iter_unpack(heads)]
+    data = bytearray(sizes[0])
+    source.fill(data)
+    position = 1 + _COUNT.size * (num_buffers + 2) + sizes[0]
+    buffers: list[Buffer] = []
+    for begin, end in _ranges(position, sizes[1:]):
+        if copy:
+            source.read(begin - position)
+            part = bytearray(end - begin)
+            source.fill(part)
+            buffers.append(part)
+            position = end
+        else:
+            buffers.append(source.mapped(begin, end))
+    with _no_gc():
+        return pickle.loads(data, buffers=buffers)
+
+
+def _ranges(position: int, sizes: list[int]) -> Iterator[tuple[int, int]]:
+    """Where the buffers of a value lie, which has its pickle before `position`."""
+    for size in sizes:
+        position += -position % _ALIGN
+        yield position, position + size
+        position += size

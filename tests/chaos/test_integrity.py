@@ -22,6 +22,7 @@ import pytest
 from minispark import StorageLevel
 from minispark.errors import CorruptFileError, PySparkRuntimeError
 from minispark.plan.nodes import Shuffle
+from minispark.storage.checked import SMALL_BYTES
 from minispark.storage.files import NodeFiles
 from minispark.storage.sealed import sealed, unsealed
 from minispark.storage.spill import SpillFile
@@ -147,6 +148,28 @@ def test_damaged_files(
     assert when == "between" or not log.first_time("harm")
     rdd.unpersist()
     assert breakable.parallelize(range(10), 2).sum() == 45
+
+
+def test_a_cached_block_that_changes_under_its_reader(breakable: Any, log: RunLog) -> None:
+    """Also when the user's function hides the error that it gets instead of a record."""
+    kept = breakable.parallelize(range(150_000), 1).map(lambda x: (x, f"{x:06d}"))
+    kept.persist(StorageLevel.DISK_ONLY)
+    assert kept.count() == 150_000
+    path = breakable._engine.files.path(f"rdd/r{kept.id()}_0.block")
+    assert os.path.getsize(path) > 2 * SMALL_BYTES, "it is read as a whole"
+
+    def read(records: Iterator[Any]) -> list[int]:
+        found = [next(records)]
+        if log.first_time("damage"):
+            DAMAGES["flip"](path)
+        with suppress(Exception):
+            found.extend(records)
+        log.note("read")
+        return [len(found), sum(int(text) for _, text in found)]
+
+    assert kept.mapPartitions(read).collect() == [150_000, sum(range(150_000))]
+    assert log.counts() == {"read": 2}
+    kept.unpersist()
 
 
 @pytest.mark.parametrize("how", DAMAGES)

@@ -15,7 +15,8 @@ from minispark.runtime.block_broker import BlockBroker
 from minispark.runtime.block_copies import BlockCopies
 from minispark.runtime.messages import BlockSource
 from minispark.scheduler.blocks import BlockTracker
-from minispark.storage.blocks import BlockStore, block_name
+from minispark.storage.blockfile import block_name
+from minispark.storage.blocks import BlockStore
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
 from minispark.storagelevel import StorageLevel

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from minispark.ids import RddId
 from minispark.plan.spec import BlockKey
-from minispark.storage.blocks import BlockStore, block_file, block_name, open_block
+from minispark.storage.blockfile import block_file, block_name, open_block
+from minispark.storage.blocks import BlockStore
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
 from minispark.storagelevel import StorageLevel
@@ -118,7 +120,7 @@ def test_a_stale_file_is_no_copy_of_what_is_in_the_heap(pair: Pair, level: Stora
     pair.write(OLD, 0)
     data = pair.store.export(BLOCK)
     assert data is not None
-    assert list(open_block(data, 1) or ()) == NEW
+    assert list(chain.from_iterable(open_block(data, 1) or ())) == NEW
     pair.store.drain_updates()
     pair.store._evict(1, None)
     (update,) = pair.store.drain_updates()

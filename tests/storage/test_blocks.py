@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from itertools import chain
 
 import pytest
 
 from minispark import storagelevel
 from minispark.errors import DiskFullError
-from minispark.storage.blocks import BlockStore, block_file, block_name, open_block
+from minispark.storage.blockfile import block_file, block_name, open_block
+from minispark.storage.blocks import BlockStore
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
 
@@ -171,7 +173,7 @@ def test_siblings_read_files(store, files):
 def test_export_is_a_file_others_can_open(store, level):
     list(store.put((1, 0), fresh(), level))
     data = bytes(store.export((1, 0)))
-    assert list(open_block(memoryview(data))) == ROWS
+    assert list(chain.from_iterable(open_block(memoryview(data)))) == ROWS
     assert store.export((9, 9)) is None
 
 

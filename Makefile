@@ -91,7 +91,7 @@ parity: $(DEV) ## Compare with the real PySpark; PYSPARK_PYTHON=/path/to/python-
 	@$(BIN)/python -m minispark run tests/parity/doctests.py \
 		"$$($(or $(PYSPARK_PYTHON),$(BIN)/python) -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')"
 
-chaos: $(DEV) ## Random faults under random programs; SECONDS=600 SEED=1 MASTER='local[2]'
+chaos: $(DEV) ## Random faults under random programs; SECONDS=600 SEED=1 MASTER='local[2]' or cluster
 	@$(BIN)/python -m tests.chaos.nemesis --seconds $(or $(SECONDS),60) --master '$(or $(MASTER),local[2])' $(if $(SEED),--seed $(SEED))
 
 simulate: $(DEV) ## The scheduler alone among random faults; JOBS=100000 SEED=0

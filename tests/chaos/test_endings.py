@@ -144,7 +144,11 @@ def test_endings_of_a_script(tmp_path: Path, master: str, ending: str) -> None:
         left = [p for p in local.rglob("*") if p.is_file() and p.name != ".lock"]
         assert not left
         return
-    # What a killed driver left is removed by the next start.
+    assert_next_start_removes(local)
+
+
+def assert_next_start_removes(local: Path) -> None:
+    """What a killed driver left is removed by the next start."""
     clean = subprocess.run(
         [sys.executable, "-c", "from minispark import SparkContext; SparkContext('local').stop()"],
         env={**os.environ, "SPARK_LOCAL_DIRS": str(local)},
@@ -164,9 +168,12 @@ BUSY = {
 
 
 @pytest.mark.parametrize("busy", BUSY)
-@pytest.mark.parametrize("master", ["local-process[2]"])
+@pytest.mark.parametrize("master", MASTERS[1:])
 def test_a_killed_driver_leaves_no_busy_executor(tmp_path: Path, master: str, busy: str) -> None:
-    """Executors that cannot look whether their driver lives are ended from outside."""
+    """Executors that cannot look whether their driver lives are ended from outside.
+
+    And so is all that Ray started for it, in the time that `await_gone` has.
+    """
     script = tmp_path / "script.py"
     script.write_text(
         "import os, signal, sys, threading\n"
@@ -190,9 +197,13 @@ def test_a_killed_driver_leaves_no_busy_executor(tmp_path: Path, master: str, bu
                 patience.wait(0.02)
             below = descendants(process.pid)
             assert {int(p.read_text()) for p in started} <= below
+            if master == "local[2]":
+                names = {Path(f"/proc/{pid}/comm").read_text().strip() for pid in below}
+                assert {"raylet", "gcs_server"} <= names
         finally:
             process.kill()
     left = await_gone(below)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not left
+    assert_next_start_removes(tmp_path / "local")

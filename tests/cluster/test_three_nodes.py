@@ -7,7 +7,6 @@ ends the context.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import socket
@@ -22,12 +21,12 @@ import pytest
 
 from minispark import SparkContext, StorageLevel
 from minispark.errors import PySparkValueError
-from minispark.runtime.boot import NodeInfo
 from minispark.runtime.current import current_task
 from minispark.runtime.file_server import stats
 from minispark.runtime.launch import ray_agents
 from tests.chaos.run_log import RunLog, executor_pids
-from tests.cluster.patience import HEALTH_CHECKS, SETUP
+from tests.cluster.nodes import end_node, nodes_of, processes_at, processes_of, three_nodes
+from tests.cluster.patience import SETUP
 
 pytest.importorskip("ray")
 psutil = pytest.importorskip("psutil")
@@ -43,17 +42,8 @@ LARGE = 400_000
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Three nodes of one CPU each, on this machine."""
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    from ray.cluster_utils import Cluster
-
-    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": HEALTH_CHECKS}
-    made = Cluster(initialize_head=True, head_node_args=head)
-    made.add_node(num_cpus=1)
-    made.add_node(num_cpus=1)
-    made.wait_for_nodes()
-    yield made
-    made.shutdown()
-    del os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"]
+    with three_nodes() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +79,6 @@ def log(tmp_path: Path) -> RunLog:
 
 
 # ------------------------------------------------------------------ what tests look at
-
-
-def nodes_of(sc: Any) -> dict[str, NodeInfo]:
-    """The nodes with executors."""
-    members = sc._engine.driver.members
-    with members._lock:
-        known = dict(members.nodes)
-        used = {link.node_id for link in members.links.values()}
-    return {node_id: known[node_id] for node_id in used}
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -319,34 +300,11 @@ def test_an_agent_is_killed(shared: Any, log: RunLog, monkeypatch: pytest.Monkey
     assert nodes_of(shared)[victim.node_id].root == victim.root
 
 
-def processes_at(port: int) -> list[Any]:
-    """Processes of this cluster that listen at a port."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            connections = process.net_connections(kind="inet")
-        except psutil.Error:
-            continue
-        if any(c.status == "LISTEN" and c.laddr.port == port for c in connections):
-            found.append(process)
-    return found
-
-
 def lose(sc: Any, cluster: Any, node_id: str) -> None:
-    """Ends a node with all its processes, as a power failure would."""
-    address = nodes_of(sc)[node_id].address
-    assert isinstance(address, tuple)
-    members = sc._engine.driver.members
-    with members._lock:
-        pids = [link.pid for link in members.links.values() if link.node_id == node_id]
-    doomed = [*processes_at(address[1]), *map(psutil.Process, pids)]
+    """Ends a node with its agent and its executor."""
+    doomed = processes_of(sc, node_id)
     assert len(doomed) == 2
-    node = next(node for node in cluster.worker_nodes if node.node_id == node_id)
-    cluster.remove_node(node, allow_graceful=False)
-    for process in doomed:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(doomed, LIMIT_S)
+    end_node(cluster, node_id, doomed)
 
 
 def a_worker(sc: Any, cluster: Any) -> str:

@@ -25,7 +25,7 @@ from minispark.runtime.launch.ray_address import parse_cluster_address
 from minispark.runtime.launch.ray_executors import Executor, ExecutorActors
 from minispark.runtime.launch.ray_launcher import RayLauncher
 from minispark.runtime.launch.ray_options import ClusterShape, executor_options
-from tests.cluster.patience import HEALTH_CHECKS
+from tests.cluster.nodes import three_nodes
 
 pytest.importorskip("ray")
 psutil = pytest.importorskip("psutil")
@@ -292,17 +292,8 @@ def test_a_cluster_that_is_not_there(driver: Driver, launch: Callable[..., RayLa
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Three nodes of one CPU each, on this machine."""
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    from ray.cluster_utils import Cluster
-
-    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": HEALTH_CHECKS}
-    made = Cluster(initialize_head=True, head_node_args=head)
-    made.add_node(num_cpus=1)
-    made.add_node(num_cpus=1)
-    made.wait_for_nodes()
-    yield made
-    made.shutdown()
-    del os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"]
+    with three_nodes() as made:
+        yield made
 
 
 @on_ray
@@ -412,41 +403,6 @@ def test_the_users_own_ray_is_used_and_left_running(
         assert ray.get(ray.put(7), timeout=LIMIT_S) == 7
     finally:
         ray.shutdown()
-
-
-@on_ray
-def test_executors_end_with_their_driver(tmp_path: Path) -> None:
-    code = f"""
-import os, pickle, sys
-from multiprocessing.connection import Listener
-from minispark.runtime.boot import NodeInfo
-from minispark.runtime.launch.ray_executors import Executor, ExecutorActors
-from minispark.runtime.launch.ray_launcher import RayLauncher
-class Events:
-    def __getattr__(self, name): return lambda *args: None
-listener = Listener(("127.0.0.1", 0), authkey={SECRET!r})
-launcher = RayLauncher(1, NodeInfo("driver", {str(tmp_path)!r}), {{}}, ({HERE!r},),
-                       entry_point="stub_executor:serve")
-launcher.start(Events(), listener.address, {SECRET!r})
-connection = listener.accept()
-print(pickle.loads(connection.recv_bytes())["pid"], flush=True)
-sys.stdin.read()
-"""
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "SPARK_LOCAL_DIRS": "/tmp"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
-    )
-    assert process.stdout is not None
-    executor = psutil.Process(int(process.stdout.readline()))
-    started = psutil.Process(process.pid).children(recursive=True)
-    # Ray's own helpers take up to a minute; the raylet and the workers do not.
-    main = [p for p in started if "Agent" not in p.name()]
-    process.kill()
-    process.communicate()
-    executor.wait(LIMIT_S)
-    assert psutil.wait_procs(main, timeout=LIMIT_S)[1] == []
-    for process_left in psutil.wait_procs(started, timeout=0)[1]:
-        process_left.kill()
 
 
 def test_addresses() -> None:

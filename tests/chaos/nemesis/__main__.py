@@ -16,7 +16,7 @@ def main() -> int:
     from tests.chaos.nemesis.session import play
 
     parser = argparse.ArgumentParser(prog="nemesis", description=__doc__)
-    parser.add_argument("--master", default="local[2]")
+    parser.add_argument("--master", default="local[2]", help="or: cluster, of three nodes")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--round", type=float, default=60, help="seconds of one context")

@@ -35,7 +35,7 @@ class Faults:
         #: Told with true before a group, or everything (None), is cancelled, then with false.
         self.on_cancel: Callable[[str | None, bool], None] = lambda group, begins: None
         self.groups: list[str] = []
-        self._weights: dict[Callable[[], str | None], float] = {
+        self.weights: dict[Callable[[], str | None], float] = {
             self.kill: 1.0,
             self.kill_all: 0.15,
             self.freeze: 1.5,
@@ -51,7 +51,7 @@ class Faults:
 
     def strike(self) -> None:
         """One fault, if there is something to break just now."""
-        fault = self._rng.choices(list(self._weights), list(self._weights.values()))[0]
+        fault = self._rng.choices(list(self.weights), list(self.weights.values()))[0]
         done = fault()
         if done is not None:
             self.injected[done] += 1
@@ -62,6 +62,10 @@ class Faults:
             timer.cancel()
             self._thaw(pid)
 
+    def roots(self) -> list[str]:
+        """The directories whose files are damaged."""
+        return [self._sc._engine.files.root]
+
     def pids(self) -> list[int]:
         """The executors that are registered now."""
         members = self._sc._engine.driver.members
@@ -70,7 +74,8 @@ class Faults:
 
     # -- processes --------------------------------------------------------------
 
-    def _signal(self, pid: int, number: int) -> bool:
+    def send_signal(self, pid: int, number: int) -> bool:
+        """False: the process is gone."""
         try:
             os.kill(pid, number)
         except ProcessLookupError:
@@ -80,11 +85,13 @@ class Faults:
     def kill(self) -> str | None:
         """One executor ends without a word."""
         pids = self.pids()
-        return "kill" if pids and self._signal(self._rng.choice(pids), signal.SIGKILL) else None
+        return "kill" if pids and self.send_signal(self._rng.choice(pids), signal.SIGKILL) else None
 
     def kill_all(self) -> str | None:
         """All executors end at once."""
-        return "kill all" if [p for p in self.pids() if self._signal(p, signal.SIGKILL)] else None
+        return (
+            "kill all" if [p for p in self.pids() if self.send_signal(p, signal.SIGKILL)] else None
+        )
 
     def freeze(self) -> str | None:
         """An executor stops for a moment."""
@@ -98,8 +105,11 @@ class Faults:
         pids = [pid for pid in self.pids() if pid not in self._frozen]
         if not pids:
             return None
-        pid = self._rng.choice(pids)
-        if not self._signal(pid, signal.SIGSTOP):
+        return self.freeze_process(kind, self._rng.choice(pids), seconds)
+
+    def freeze_process(self, kind: str, pid: int, seconds: float) -> str | None:
+        """Stops a process for so long; None when it is gone."""
+        if pid in self._frozen or not self.send_signal(pid, signal.SIGSTOP):
             return None
         timer = self._frozen[pid] = threading.Timer(seconds, self._thaw, (pid,))
         timer.name = "nemesis-thaw"
@@ -109,19 +119,20 @@ class Faults:
 
     def _thaw(self, pid: int) -> None:
         self._frozen.pop(pid, None)
-        self._signal(pid, signal.SIGCONT)
+        self.send_signal(pid, signal.SIGCONT)
 
     # -- files --------------------------------------------------------------------
 
     def _file(self) -> str | None:
         """A file of one kind; what is there only for moments is waited for, a moment."""
-        path = os.path.join(self._sc._engine.files.root, self._rng.choice(_FOLDERS))
+        folder = self._rng.choice(_FOLDERS)
 
         def found() -> list[str]:
-            try:
-                return [entry.path for entry in os.scandir(path)]
-            except FileNotFoundError:
-                return []
+            paths = []
+            for root in self.roots():
+                with contextlib.suppress(FileNotFoundError):
+                    paths += [entry.path for entry in os.scandir(os.path.join(root, folder))]
+            return paths
 
         return self._one_of(found)
 
@@ -187,7 +198,7 @@ class Faults:
     def wipe(self) -> str | None:
         """All files of one kind are gone."""
         folder = self._rng.choice(_FOLDERS)
-        path = os.path.join(self._sc._engine.files.root, folder)
+        path = os.path.join(self._rng.choice(self.roots()), folder)
         if not os.path.isdir(path) or not os.listdir(path):
             return None
         shutil.rmtree(path, ignore_errors=True)

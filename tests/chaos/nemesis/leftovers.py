@@ -15,8 +15,10 @@ _PATIENCE_S = 15.0
 class Leftovers:
     """Compares what is there after `stop()` with what was there before the start."""
 
-    def __init__(self, local_dir: str) -> None:
+    def __init__(self, local_dir: str, marks: tuple[str, ...] = ("",)) -> None:
         self._local_dir = local_dir
+        #: What the command line of a process has that counts: those of a cluster live on.
+        self._marks = marks
         self._kept: Counter[str] = Counter()
         self._threads = set(threading.enumerate())
         self._descriptors = descriptors()
@@ -45,7 +47,7 @@ class Leftovers:
         left = [
             f"process {pid}: {command(pid)}"
             for pid, started in sorted(self._processes)
-            if started_at(pid) == started and not is_zombie(pid)
+            if started_at(pid) == started and not is_zombie(pid) and self._counts(pid)
         ]
         left += [f"thread {t.name}" for t in threading.enumerate() if t not in self._threads]
         left += [
@@ -56,6 +58,9 @@ class Leftovers:
         ]
         more = self.more_descriptors() - self._kept
         return left + [f"{count} descriptors of {kind}" for kind, count in sorted(more.items())]
+
+    def _counts(self, pid: int) -> bool:
+        return any(mark in command(pid) for mark in self._marks)
 
     def more_descriptors(self) -> Counter[str]:
         """The kinds of descriptors that are more than before."""

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import cloudpickle
 import programs
@@ -28,6 +29,47 @@ HANG_S = 90.0
 #: After this long without a sign an executor counts as lost.
 SILENCE_S = 4.0
 PLAYERS = 3
+
+
+#: The master for which a cluster is made.
+CLUSTER = "cluster"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where is played: a master, and the cluster behind it."""
+
+    master: str
+    cluster: Any = None
+
+    def faults(self, sc: Any, rng: random.Random) -> Faults:
+        """Who breaks it."""
+        if self.cluster is None:
+            return Faults(sc, rng, SILENCE_S)
+        from tests.chaos.nemesis.cluster_faults import ClusterFaults
+
+        return ClusterFaults(sc, rng, SILENCE_S, self.cluster)
+
+    def leftovers(self, local_dir: str) -> Leftovers:
+        """What is there before a round."""
+        if self.cluster is None:
+            # Ray's own directory, too, must be where leftovers are looked for.
+            tempfile.tempdir = local_dir
+            return Leftovers(local_dir)
+        return Leftovers(local_dir, ("ExecutorActor", "NodeAgent"))
+
+    def allow(self, left: Leftovers, rounds: int, local_dir: str) -> None:
+        """After a round: what others than the application keep open, or leave."""
+        if self.cluster is not None:
+            left.allow(left.more_descriptors())  # the cluster's
+            # What a lost node had, the next start on its machine removes.
+            conf = minispark.SparkConf().setMaster("local").set("spark.local.dir", local_dir)
+            minispark.SparkContext(conf=conf.setAppName("next")).stop()
+        elif self.master.startswith("local["):
+            # `ray.init` and `ray.shutdown` alone keep these: some for good the first
+            # time, and a socket each time.
+            sockets = Counter({"socket:[#]": 1})
+            left.allow(left.more_descriptors() if rounds == 1 else sockets)
 
 
 @dataclass
@@ -73,7 +115,26 @@ def play(
     pause_s: float = 0.2,
     say: Callable[[str], None] = lambda text: None,
 ) -> Report:
-    """Plays rounds, each in a fresh context, until the time is over or one hangs."""
+    """Plays rounds, each in a fresh context, until the time is over or one hangs.
+
+    Master `cluster` is a Ray cluster of three nodes on this machine, made for the play.
+    """
+    if master == CLUSTER:
+        from tests.cluster.nodes import three_nodes
+
+        with three_nodes() as cluster:
+            return _play(Stage(cluster.address, cluster), seed, seconds, round_s, pause_s, say)
+    return _play(Stage(master), seed, seconds, round_s, pause_s, say)
+
+
+def _play(
+    stage: Stage,
+    seed: int,
+    seconds: float,
+    round_s: float,
+    pause_s: float,
+    say: Callable[[str], None],
+) -> Report:
     report = Report(seed)
     begin = time.monotonic()
     modules = (programs, player_module)
@@ -82,7 +143,7 @@ def play(
     try:
         reference.seeded_hashes()
         while (left := seconds - (time.monotonic() - begin)) > 1 and not report.hangs:
-            _round(report, master, random.Random(f"{seed}/{report.rounds}"), min(left, round_s),
+            _round(report, stage, random.Random(f"{seed}/{report.rounds}"), min(left, round_s),
                    pause_s, say)  # fmt: skip
             report.seconds = time.monotonic() - begin
     finally:
@@ -93,7 +154,7 @@ def play(
 
 def _round(
     report: Report,
-    master: str,
+    stage: Stage,
     rng: random.Random,
     seconds: float,
     pause_s: float,
@@ -112,16 +173,15 @@ def _round(
         "spark.network.timeout": f"{SILENCE_S:g}s",
         "spark.executor.heartbeatInterval": "500ms",
         "minispark.executor.setup": stacks.SETUP,
+        "minispark.node.heartbeatInterval": "2s",
     }
     say(f"round {report.rounds}: {memory}, speculation {settings['spark.speculation']}")
     small = Size(source=25) if memory == "1g" else Size(source=150, records=1500)
     local_dir = tempfile.mkdtemp(prefix="nem-", dir="/tmp")
     scratch = tempfile.mkdtemp(prefix="nemesis-scratch-")
     stacks.announce(scratch)
-    # Ray's own directory, too, must be where leftovers are looked for.
-    tempfile.tempdir = local_dir
-    left = Leftovers(local_dir)
-    conf = minispark.SparkConf().setMaster(master).setAppName("nemesis")
+    left = stage.leftovers(local_dir)
+    conf = minispark.SparkConf().setMaster(stage.master).setAppName("nemesis")
     conf.set("spark.local.dir", local_dir)
     conf.setAll(settings.items())
     sc = minispark.SparkContext(conf=conf)
@@ -131,7 +191,7 @@ def _round(
             Player(sc, minispark.StorageLevel, f"player-{n}", rng.getrandbits(32), small, scratch)
             for n in range(PLAYERS)
         ]
-        faults = Faults(sc, random.Random(rng.getrandbits(32)), SILENCE_S)
+        faults = stage.faults(sc, random.Random(rng.getrandbits(32)))
         faults.groups = [player.name for player in players]
 
         def cancels(group: str | None, begins: bool) -> None:
@@ -173,11 +233,7 @@ def _round(
             # Where they wait they get an error now; let them go before looking.
             for player in players:
                 player.thread.join(10)
-        if master.startswith("local["):
-            # `ray.init` and `ray.shutdown` alone keep these: some for good the first
-            # time, and a socket each time.
-            sockets = Counter({"socket:[#]": 1})
-            left.allow(left.more_descriptors() if report.rounds == 1 else sockets)
+        stage.allow(left, report.rounds, local_dir)
         report.leftovers += left.found()
         shutil.rmtree(local_dir, ignore_errors=True)
         shutil.rmtree(scratch, ignore_errors=True)

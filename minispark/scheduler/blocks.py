@@ -40,8 +40,9 @@ class BlockTracker:
         self.num_losses: int = 0
         #: Per RDD: as of when its oldest block's input was (`MapOutputs.num_clears`).
         self._as_of: dict[RddId, int] = {}
-        #: Per RDD: `StageSpec.behind` of the stage that made its first block. A
-        #: checkpoint may cut the lineage later, and the blocks stay what they are.
+        #: Per RDD: `StageSpec.behind` of the first stage that ran and may have made blocks
+        #: of it, reported or not. A checkpoint may cut the lineage later, and the blocks,
+        #: or files that nobody knows of, stay what they are.
         self._origins: dict[RddId, Behind] = {}
         #: Per RDD: when something its blocks were made of was rolled back last.
         self._runs: dict[RddId, int] = {}
@@ -67,6 +68,11 @@ class BlockTracker:
         """As of when the input of the RDD's oldest block was; None without blocks."""
         return self._as_of.get(rdd_id) if rdd_id in self._rdds else None
 
+    def expect(self, behind: Behind) -> None:
+        """A stage starts that may make blocks of these RDDs, and not live to tell of them."""
+        for rdd_id in behind:
+            self._origins.setdefault(rdd_id, behind)
+
     def roll_back(self, shuffles: Container[ShuffleId], run: int) -> None:
         """These shuffles are made anew: blocks made of them are of an earlier run."""
         for rdd_id, behind in self._origins.items():
@@ -83,12 +89,10 @@ class BlockTracker:
         node_id: NodeId,
         updates: Iterable[BlockUpdate],
         as_of: int | None = 0,
-        behind: Behind | None = None,
     ) -> bool:
         """Takes an executor's report; True when a block has no holder any more.
 
         `as_of` is the age of what the blocks were made of; None when nothing was made.
-        `behind` is that of the stage that made them.
         """
         lost = False
         for change in updates:
@@ -100,8 +104,6 @@ class BlockTracker:
                 # A copy is as old as what it was copied from, whoever made it.
                 made = as_of if change.on_node is None else None
                 before = self.as_of(rdd_id)
-                if before is None and behind is not None and rdd_id in behind:
-                    self._origins[rdd_id] = behind
                 if before is None or made is not None:
                     now = made or 0
                     self._as_of[rdd_id] = now if before is None else min(before, now)
@@ -168,13 +170,11 @@ class BlockTracker:
         if not partitions:
             del self._rdds[block[0]]
             self._as_of.pop(block[0], None)
-            self._origins.pop(block[0], None)
         return True
 
     def validate(self) -> None:
         """Raises AssertionError when the two views of the table differ."""
         assert self._as_of.keys() == self._rdds.keys(), "blocks of unknown age"
-        assert self._origins.keys() <= self._rdds.keys(), "a lineage of no blocks"
         for rdd_id, partitions in self._rdds.items():
             assert partitions, f"RDD {rdd_id} has an empty entry"
             for partition, entry in partitions.items():

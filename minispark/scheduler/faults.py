@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minispark.ids import ExecutorId, NodeId, ShuffleId, TaskId
-from minispark.plan.spec import Behind
 from minispark.scheduler import events as ev
 from minispark.scheduler import rollback
 from minispark.scheduler.commands import AcceptResult, DiscardResult, Failure
@@ -329,12 +328,10 @@ class Faults:
         if executor is None:
             return  # from the dead
         as_of: int | None = None
-        behind: Behind | None = None
         if event.task_id is not None:
             attempt = self.state.tasks.get(event.task_id)
             as_of = attempt.reads_as_of if attempt is not None else 0
-            behind = attempt.stage.spec.behind if attempt is not None else None
-        if self.state.blocks.update(executor.id, executor.node_id, event.updates, as_of, behind):
+        if self.state.blocks.update(executor.id, executor.node_id, event.updates, as_of):
             self.lifecycle.recheck(now)
         if as_of is not None and as_of < self.state.map_outputs.num_clears:
             rollback.end_mixed_jobs(self.lifecycle, now)

@@ -303,6 +303,7 @@ class Lifecycle:
         stage.attempt += 1
         stage.state = Running()
         state.refresh_reads(stage)
+        state.blocks.expect(stage.spec.behind)
         prefer = preferences(stage, state.map_outputs, state.blocks, state.executors)
         by_id, has_node = state.executors.by_id, state.executors.has_node
         tasks.start(

@@ -129,7 +129,7 @@ def test_job_for_lost_results_does_not_mix_two_runs() -> None:
     backend.assert_done()
 
 
-def cached_of_an_earlier_run() -> tuple[FakeBackend, JobSpec]:
+def cached_of_an_earlier_run(reported: bool = True) -> tuple[FakeBackend, JobSpec]:
     """An RDD made of an indeterminate stage; one of its two partitions is kept."""
     rdd = RddId(7)
     stages = [map_stage(0, 2, is_indeterminate=True)]
@@ -146,7 +146,8 @@ def cached_of_an_earlier_run() -> tuple[FakeBackend, JobSpec]:
     backend.succeed_all()
     task = backend.task(0)
     update = ev.BlockUpdate((rdd, 0), True, False)
-    backend.send(ev.BlocksUpdated(task.executor_id, (update,), task.task_id))
+    if reported:
+        backend.send(ev.BlocksUpdated(task.executor_id, (update,), task.task_id))
     backend.run_all()
     return backend, job
 
@@ -184,6 +185,21 @@ def test_a_checkpoint_does_not_hide_what_persisted_partitions_were_made_of() -> 
     backend.run_all()
     assert {task.runs for task in backend.launched if task.job_id == 4} == {((rdd, 1),)}
     assert backend.finished == [0, 2, 4]
+    backend.assert_done()
+
+
+def test_a_checkpoint_does_not_hide_what_files_were_made_of_that_nobody_reported() -> None:
+    """A task wrote its block and died; no block of the RDD is known at the rollback."""
+    backend, job = cached_of_an_earlier_run(reported=False)
+    backend.submit(result_job(2, 1, [0], job.stages))
+    backend.fetch_fail(backend.task(0), 0, [0, 1])
+    backend.run_all()
+    backend.send(ev.ShuffleForgotten(ShuffleId(0)))
+    rdd = RddId(7)
+    backend.submit(result_job(3, 2, [RddPoint(rdd, 2)], behind={rdd: ()}, blocks=job.final.blocks))
+    backend.run_all()
+    assert {task.runs for task in backend.launched if task.job_id == 3} == {((rdd, 1),)}
+    assert backend.finished == [0, 2, 3]
     backend.assert_done()
 
 

@@ -20,9 +20,12 @@ from minispark import StorageLevel
 from tests.chaos.run_log import executor_pids, files_below
 from tests.chaos.test_memory import MB, private_bytes
 
-pytestmark = pytest.mark.own_context
-
+IS_LONG = "MINISPARK_LEAK_JOBS" in os.environ
 JOBS = int(os.environ.get("MINISPARK_LEAK_JOBS", "600"))
+pytestmark = [pytest.mark.own_context]
+if IS_LONG:
+    pytestmark.append(pytest.mark.usefixtures("without_time_limit"))
+
 #: What a third of the jobs may add to the private memory of a process, when the
 #: third before has filled every cache: pages that the allocator touches first now.
 #: Five kilobytes kept per job are seen with 600 jobs, one with 3,000.
@@ -92,8 +95,13 @@ def assert_level(before: dict[str, int], after: dict[str, int], memory: int = ME
     assert not grown
 
 
+def is_short(sc: Any) -> bool:
+    """On Ray the same shows in fewer turns, unless a long run is asked for."""
+    return bool(sc.master.startswith("local[")) and not IS_LONG
+
+
 def test_many_small_jobs(lasting: Any) -> None:
-    third = JOBS // (6 if lasting.master.startswith("local[") else 3)
+    third = JOBS // (6 if is_short(lasting) else 3)
     for turn in range(2 * third):
         job(lasting, turn)
     before = levels(lasting)
@@ -104,7 +112,7 @@ def test_many_small_jobs(lasting: Any) -> None:
 
 def test_an_iterative_job(lasting: Any) -> None:
     """PageRank of 200 turns that keeps each turn's ranks and drops those before."""
-    turns = 80 if lasting.master.startswith("local[") else 200
+    turns = 80 if is_short(lasting) else 200
     links = lasting.parallelize([(n, [(n * 7 + i) % 40 for i in range(1, 4)]) for n in range(40)])
     links = links.partitionBy(2).cache()
     ranks = links.mapValues(lambda _: 1.0)

@@ -11,7 +11,7 @@ import datetime
 import decimal
 import fractions
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -46,15 +46,19 @@ def _is_plain_tuple(kind: type) -> bool:
 def all_immutable(records: Sequence[Any]) -> bool:
     """Whether every record is immutable, with all that it contains."""
     return all(
-        _immutable(records[start : start + _BATCH], 0) for start in range(0, len(records), _BATCH)
+        _immutable_members([records[start : start + _BATCH]], 0)
+        for start in range(0, len(records), _BATCH)
     )
 
 
-def _immutable(values: Sequence[Any], depth: int) -> bool:
-    kinds = set(map(type, values)) - _ATOMS
+def _immutable_members(containers: Sequence[Iterable[Any]], depth: int) -> bool:
+    # Types are looked at in passing: mostly all members are atoms, and nothing is copied.
+    found = set(map(type, chain.from_iterable(containers)))
+    kinds = found - _ATOMS
     if not kinds:
         return True
     if depth == _MAX_DEPTH or not all(_is_plain_tuple(kind) or kind is frozenset for kind in kinds):
         return False
-    nested = [value for value in values if type(value) in kinds]
-    return _immutable(list(chain.from_iterable(nested)), depth + 1)
+    members = chain.from_iterable(containers)
+    nested = list(members) if kinds == found else [m for m in members if type(m) in kinds]
+    return _immutable_members(nested, depth + 1)

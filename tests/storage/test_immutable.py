@@ -30,6 +30,7 @@ class Text(str):
         [Point(1, (2, 3))],
         [frozenset([1, ("a", 2)])],
         [datetime.datetime(2020, 1, 1), datetime.timedelta(1)],
+        [1, (2, 3), ("a", (None, frozenset([4]))), ()],
         [(i, str(i)) for i in range(10_000)],
     ],
 )
@@ -51,6 +52,8 @@ def test_immutable(records: list[Any]) -> None:
         [(1, (2, (3, [])))],
         [*range(10_000), [1]],
         [frozenset([Text("a")])],
+        [1, (2, 3), (4, [5])],
+        [(1, (2, 3)), (4, (5, Text("a")))],
     ],
 )
 def test_mutable(records: list[Any]) -> None:

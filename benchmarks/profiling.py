@@ -8,16 +8,15 @@ import pstats
 import time
 from pathlib import Path
 
+from benchmarks.engines import SETTINGS, open_context
 from benchmarks.model import Workload
 
 
 def profile(workload: Workload, data: Path, scale: float, lines: int = 25) -> str:
     """The functions that take most of the time on master `local`, tasks included."""
-    from minispark import SparkContext
-
     # Processor time: what else the machine does must not look like ours.
     profiler = cProfile.Profile(time.thread_time)
-    with SparkContext("local", "profile") as sc:
+    with open_context("minispark", "local", SETTINGS[workload.profile]["minispark"]) as sc:
         workload.function(sc, data, scale)
         profiler.enable()
         workload.function(sc, data, scale)

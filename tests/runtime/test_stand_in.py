@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -53,14 +54,29 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_for_an_agent_that_there_shall_not_be(tmp_path: Path) -> None:
-    raylet, pid = _start("none", str(tmp_path), "one", "two")
-    _await((tmp_path / "two").exists)
+def _holds(pid: int, directory: Path) -> bool:
+    """Whether it has the directory open, by which the reaper finds it."""
+    fds = Path(f"/proc/{pid}/fd")
+    return any(os.path.realpath(fd) == str(directory.resolve()) for fd in fds.iterdir())
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_port_is_written_whole(tmp_path: Path) -> None:
+    stand_in.write_port(str(tmp_path), "one", -1)
+    stand_in.write_port(str(tmp_path), "two", 8080)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
         "one": "-1",
-        "two": "-1",
+        "two": "8080",
     }
-    assert _runs(pid)
+
+
+def test_for_an_agent_that_there_shall_not_be(tmp_path: Path) -> None:
+    raylet, pid = _start("none", str(tmp_path))
+    _await(lambda: _holds(pid, tmp_path))
     raylet.communicate()
     _await(lambda: not _runs(pid))
 
@@ -69,11 +85,11 @@ def test_for_an_agent_that_somebody_asks_for(tmp_path: Path) -> None:
     agent, said = tmp_path / "agent.py", tmp_path / "said"
     agent.write_text(_AGENT)
     command = [sys.executable, str(agent), str(said), "--runtime-env-agent-port=0", "--x=a b"]
-    raylet, pid = _start("until-asked", str(tmp_path), "port", *command)
-    _await((tmp_path / "port").exists)
-    port = int((tmp_path / "port").read_text())
-    assert not said.exists()
-    socket.create_connection(("127.0.0.1", port)).close()
+    with stand_in.socket_at(0) as held:
+        port = held.getsockname()[1]
+        assert not _listens(port), "held for it, but nobody is there"
+        raylet, pid = _start("until-asked", str(tmp_path), str(port), *command)
+        _await(lambda: _listens(port))
     _await(said.exists)
     assert json.loads(said.read_text()) == [
         pid,
@@ -83,7 +99,9 @@ def test_for_an_agent_that_somebody_asks_for(tmp_path: Path) -> None:
 
 
 def test_nobody_asks(tmp_path: Path) -> None:
-    raylet, pid = _start("until-asked", str(tmp_path), "port", "/nowhere/agent")
-    _await((tmp_path / "port").exists)
-    raylet.communicate()
-    _await(lambda: not _runs(pid))
+    with stand_in.socket_at(0) as held:
+        port = held.getsockname()[1]
+        raylet, pid = _start("until-asked", str(tmp_path), str(port), "/nowhere/agent")
+        _await(lambda: _holds(pid, tmp_path))
+        raylet.communicate()
+        _await(lambda: not _runs(pid))

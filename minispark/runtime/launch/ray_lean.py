@@ -107,7 +107,10 @@ def no_extra_processes() -> Iterator[None]:
     from ray._private import node, services
 
     with (
-        _replaced(services, "start_ray_process", _with_stand_ins(services.start_ray_process)),
+        contextlib.ExitStack() as ports,
+        _replaced(
+            services, "start_ray_process", _with_stand_ins(services.start_ray_process, ports)
+        ),
         _replaced(node.Node, "start_monitor", _nothing),
         _replaced(node.Node, "start_log_monitor", _nothing),
         _replaced(node.Node, "start_api_server", _nothing),
@@ -115,16 +118,17 @@ def no_extra_processes() -> Iterator[None]:
         yield
 
 
-def _with_stand_ins(start: Callable[..., Any]) -> Callable[..., Any]:
+def _with_stand_ins(start: Callable[..., Any], ports: contextlib.ExitStack) -> Callable[..., Any]:
     """Starts a process of Ray's; a raylet gets stand-ins instead of its agents."""
 
     def start_process(command: list[str], *args: Any, **kwargs: Any) -> Any:
-        return start(_lean_command(command), *args, **kwargs)
+        return start(_lean_command(command, ports), *args, **kwargs)
 
     return start_process
 
 
-def _lean_command(command: list[str]) -> list[str]:
+def _lean_command(command: list[str], ports: contextlib.ExitStack) -> list[str]:
+    """A raylet's command with stand-ins; `ports` holds their port until they listen."""
     from ray import _raylet
 
     insides: Any = _raylet
@@ -138,9 +142,15 @@ def _lean_command(command: list[str]) -> list[str]:
     script = [sys.executable, "-I", "-S", stand_in.__file__]
     directory = options["session_dir"]
     agent = shlex.split(options["runtime_env_agent_command"])
+    # The raylet looks for the ports before its agents can have written them, and
+    # a fifth of a second later: they are there already.
+    for name in unused:
+        stand_in.write_port(directory, name, -1)
+    port = ports.enter_context(stand_in.socket_at(0)).getsockname()[1]
+    stand_in.write_port(directory, wanted, port)
     agents = {
-        "dashboard_agent_command": [*script, "none", directory, *unused],
-        "runtime_env_agent_command": [*script, "until-asked", directory, wanted, *agent],
+        "dashboard_agent_command": [*script, "none", directory],
+        "runtime_env_agent_command": [*script, "until-asked", directory, str(port), *agent],
     }
     return [
         f"--{name}={subprocess.list2cmdline(agents[name])}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import tempfile
@@ -18,8 +19,8 @@ import reference
 from drawing import Size
 
 import minispark
+from tests.chaos.nemesis import executor_setup, stacks
 from tests.chaos.nemesis import player as player_module
-from tests.chaos.nemesis import stacks
 from tests.chaos.nemesis.faults import Faults
 from tests.chaos.nemesis.leftovers import Leftovers
 from tests.chaos.nemesis.player import Player
@@ -161,6 +162,9 @@ def _round(
     say: Callable[[str], None],
 ) -> None:
     memory = rng.choice(["1g", "128k", "1m"])
+    steps = rng.choice(["", "tiny"])
+    os.environ[executor_setup.STEPS] = steps
+    executor_setup.use_steps()
     settings = {
         "spark.executor.memory": memory,
         "spark.speculation": rng.choice(["false", "false", "true"]),
@@ -172,10 +176,17 @@ def _round(
         "spark.stage.maxConsecutiveAttempts": "12",
         "spark.network.timeout": f"{SILENCE_S:g}s",
         "spark.executor.heartbeatInterval": "500ms",
-        "minispark.executor.setup": stacks.SETUP,
+        "minispark.executor.setup": executor_setup.SETUP,
+        f"spark.executorEnv.{executor_setup.STEPS}": steps,
         "minispark.node.heartbeatInterval": "2s",
     }
-    say(f"round {report.rounds}: {memory}, speculation {settings['spark.speculation']}")
+    if stage.cluster is None:
+        # Inherited: on our own Ray this setting would cost a second for each executor.
+        del settings[f"spark.executorEnv.{executor_setup.STEPS}"]
+    say(
+        f"round {report.rounds}: {memory}, speculation {settings['spark.speculation']}, "
+        f"steps {steps or 'usual'}"
+    )
     small = Size(source=25) if memory == "1g" else Size(source=150, records=1500)
     local_dir = tempfile.mkdtemp(prefix="nem-", dir="/tmp")
     scratch = tempfile.mkdtemp(prefix="nemesis-scratch-")
@@ -229,6 +240,8 @@ def _round(
     finally:
         sc.stop()
         tempfile.tempdir = None
+        del os.environ[executor_setup.STEPS]
+        executor_setup.use_steps()
         if report.hangs:
             # Where they wait they get an error now; let them go before looking.
             for player in players:

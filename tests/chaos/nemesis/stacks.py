@@ -1,7 +1,7 @@
 """Where every thread of every process is, for when one is suspected to hang.
 
-Executors run `register` before anything else (`minispark.executor.setup`);
-from then on a signal has them write their stacks into a file.
+Executors run `register` before anything else (`executor_setup`); from then on
+a signal has them write their stacks into a file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import threading
 from pathlib import Path
 
 _VARIABLE = "MINISPARK_NEMESIS_STACKS"
-SETUP = f"{__name__}:register"
 
 
 def register() -> None:

@@ -29,6 +29,12 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def _command(args: argparse.Namespace) -> str:
+    """What another one types for the same run; where this one keeps its results is left out."""
+    words = ["--engines", args.engines, "--scale", f"{args.scale:g}", "--rounds", str(args.rounds)]
+    return " ".join(["python -m benchmarks run", *words, *args.workloads])
+
+
 def run(args: argparse.Namespace) -> int:
     """Runs and keeps; 1 when an engine answered differently."""
     chosen = args.workloads or [*WORKLOADS, "startup"]
@@ -41,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     names = sorted((w for w in chosen if w in WORKLOADS), key=lambda w: WORKLOADS[w].profile)
     results: dict[str, Any] = {"workloads": {}, "scale": args.scale}
     results["machine"] = describe_machine()
-    results["command"] = "python -m benchmarks " + " ".join(sys.argv[1:])
+    results["command"] = _command(args)
     out = args.out or BUILD / "results" / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
 

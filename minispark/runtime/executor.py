@@ -247,4 +247,8 @@ class Executor:
                     lost.shuffle_id, tuple(lost.map_attempts), lost.node_id, str(lost)
                 ),
             )
+        if task.damage is not None:
+            # Not the fault of the task, whatever it made of it: the next attempt does without
+            # the file, which is gone.
+            return TaskReport(spec.task_id, "failed", failure=describe(task.damage, counts=False))
         return TaskReport(spec.task_id, "failed", failure=describe(error))

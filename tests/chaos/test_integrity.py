@@ -10,6 +10,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,8 +38,11 @@ PARTS = 4
 
 @pytest.fixture(scope="module")
 def breakable(open_context: Callable[..., Any]) -> Iterator[Any]:
-    """On processes only: how they are started changes nothing of what is on disk."""
-    context = open_context("local-process[2]")
+    """On processes only: how they are started changes nothing of what is on disk.
+
+    One failure of a task ends a job: a damaged file must not be taken for one.
+    """
+    context = open_context("local-process[2]", spark_task_maxFailures="1")
     yield context
     context.stop()
 
@@ -181,8 +185,12 @@ def test_damaged_broadcast(breakable: Any, how: str) -> None:
     path = breakable._engine.files.path(f"broadcast/{table.id}")
     DAMAGES[how](path)
     assert looked_up.collect() == [str(x) for x in range(40)]
-    for pid in executor_pids(breakable):
+    killed = executor_pids(breakable)
+    for pid in killed:
         os.kill(pid, signal.SIGKILL)
+    patience = threading.Event()
+    while executor_pids(breakable) & killed:
+        patience.wait(0.02)
     with pytest.raises(PySparkRuntimeError, match=rf"Broadcast\({table.id}\)"):
         looked_up.collect()
     assert breakable.parallelize(range(10), 2).sum() == 45

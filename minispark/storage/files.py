@@ -70,8 +70,16 @@ def _map(path: str) -> tuple[tuple[int, int, int], memoryview]:
     """What tells the file from another one of its name, and its bytes."""
     with open(path, "rb") as file:
         stat = os.fstat(file.fileno())
-        view = _mapped(file.fileno(), stat.st_size) if stat.st_size else memoryview(b"")
-    return (stat.st_ino, stat.st_size, stat.st_mtime_ns), view
+        while True:
+            try:
+                view = _mapped(file.fileno(), stat.st_size) if stat.st_size else memoryview(b"")
+            except ValueError:
+                # Cut at this very moment: what is left is for the reader to judge.
+                before, stat = stat.st_size, os.fstat(file.fileno())
+                if stat.st_size >= before:
+                    raise
+            else:
+                return (stat.st_ino, stat.st_size, stat.st_mtime_ns), view
 
 
 class NodeFiles:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from minispark.errors import DiskFullError
+from minispark.storage import files as storage_files
 from minispark.storage.files import NodeFiles, Summed
 from minispark.storage.serializer import dump_frame
 from minispark.storage.spill import SpillFile
@@ -182,3 +183,20 @@ def test_a_file_that_others_remove_can_be_let_go(tmp_path):
     files.map_read("shuffle/s1_0_0.data")
     files.unmap("shuffle/s1_")
     assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+
+
+@pytest.mark.parametrize("left", [0, 10])
+def test_a_file_that_is_cut_while_it_is_mapped_is_short(files, monkeypatch, left):
+    """Whoever reads it finds out by its length and checksum, as at any other moment."""
+    mapped = storage_files._mapped
+    cuts = [left]
+
+    def cut_first(fd, size):
+        if cuts:
+            os.truncate(files.path("f"), cuts.pop())
+        return mapped(fd, size)
+
+    monkeypatch.setattr(storage_files, "_mapped", cut_first)
+    files.write_atomic("f", [b"x" * 10_000])
+    assert bytes(files.map_once("f")) == b"x" * left
+    assert not cuts

@@ -129,8 +129,12 @@ class Link:
         self.there.write_atomic(name, shuffle_format.write([b] for b in blocks))
         return MapLocation(map_id, 0, NodeId("there"))
 
-    def stats(self) -> dict[str, int]:
-        return stats(self.server.address, SECRET, 5.0)
+    def stats(self, num_bytes: int) -> dict[str, int]:
+        """What the server counted, once it has counted so much: that is after it was sent."""
+        patience = threading.Event()
+        while (counted := stats(self.server.address, SECRET, 5.0)).get("bytes", 0) < num_bytes:
+            patience.wait(0.01)
+        return counted
 
     def close(self) -> None:
         self.fetcher.close()
@@ -151,7 +155,7 @@ def test_shuffle_blocks(link: Link) -> None:
     locations = [link.write(m, BLOCKS[m % 4 :] + BLOCKS[: m % 4]) for m in range(6)]
     got = [bytes(block) for _, block in link.fetcher.fetch(SHUFFLE, 1, locations)]
     assert got == [BLOCKS[(m + 1) % 4] for m in range(6)]
-    seen = link.stats()
+    seen = link.stats(sum(map(len, got)))
     assert seen["bytes"] == sum(map(len, got))
     is_packed = link.fetcher._codec is not None
     assert (seen["sent"] < seen["bytes"] / 10) == is_packed
@@ -187,7 +191,8 @@ def test_a_server_without_the_codec_sends_as_it_is(
     location = link.write(0, BLOCKS)
     monkeypatch.setattr("minispark.runtime.file_server.codec_named", lambda _name: None)
     assert [bytes(b) for _, b in link.fetcher.fetch(SHUFFLE, 3, [location])] == [BLOCKS[3]]
-    assert link.stats()["sent"] == link.stats()["bytes"] == len(BLOCKS[3])
+    seen = link.stats(len(BLOCKS[3]))
+    assert seen["sent"] == seen["bytes"] == len(BLOCKS[3])
 
 
 def test_a_reader_without_the_codec_asks_for_none(

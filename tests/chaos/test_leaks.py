@@ -85,13 +85,22 @@ def levels(sc: Any) -> dict[str, int]:
     }
 
 
-def assert_level(before: dict[str, int], after: dict[str, int], memory: int = MEMORY) -> None:
+def assert_level(
+    before: dict[str, int], look: Callable[[], dict[str, int]], memory: int = MEMORY
+) -> None:
+    """What is given back behind the jobs, such as mapped files, gets the time it needs."""
+    patience = threading.Event()
+    for _ in range(100):
+        after = look()
+        grown = {
+            what: (before[what], after[what])
+            for what in before
+            if after[what] > before[what] + (memory if "memory" in what else 2)
+        }
+        if not grown:
+            break
+        patience.wait(0.1)
     print("\n".join(f"{what}: {before[what]} {after[what]}" for what in before))
-    grown = {
-        what: (before[what], after[what])
-        for what in before
-        if after[what] > before[what] + (memory if "memory" in what else 2)
-    }
     assert not grown
 
 
@@ -107,7 +116,7 @@ def test_many_small_jobs(lasting: Any) -> None:
     before = levels(lasting)
     for turn in range(third):
         job(lasting, turn)
-    assert_level(before, levels(lasting))
+    assert_level(before, lambda: levels(lasting))
 
 
 def test_an_iterative_job(lasting: Any) -> None:
@@ -121,18 +130,18 @@ def test_an_iterative_job(lasting: Any) -> None:
         targets, rank = pair[1]
         return [(target, rank / len(targets)) for target in targets]
 
-    held: list[dict[str, int]] = []
+    before: dict[str, int] = {}
     for turn in range(turns):
         new = links.join(ranks, 2).flatMap(spread).reduceByKey(add, 2)
         new = new.mapValues(lambda r: 0.15 + 0.85 * r).cache()
         assert new.count() == 40
         ranks.unpersist()
         ranks = new
-        if turn in (turns // 2, turns - 1):
-            held.append(live_levels(lasting))
+        if turn == turns // 2:
+            before = live_levels(lasting)
     assert abs(ranks.values().sum() - 40) < 1e-6
     # The lineage itself grows, as it does in Spark: some 20 KB a turn in the driver.
-    assert_level(*held, memory=4 * MB)
+    assert_level(before, lambda: live_levels(lasting), memory=4 * MB)
 
 
 def live_levels(sc: Any) -> dict[str, int]:

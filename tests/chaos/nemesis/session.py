@@ -191,6 +191,9 @@ def _round(
     local_dir = tempfile.mkdtemp(prefix="nem-", dir="/tmp")
     scratch = tempfile.mkdtemp(prefix="nemesis-scratch-")
     stacks.announce(scratch)
+    if stage.cluster is not None:
+        # Nodes that are added inherit what was announced for an earlier round.
+        settings[f"spark.executorEnv.{stacks.VARIABLE}"] = scratch
     left = stage.leftovers(local_dir)
     conf = minispark.SparkConf().setMaster(stage.master).setAppName("nemesis")
     conf.set("spark.local.dir", local_dir)

@@ -12,12 +12,13 @@ import signal
 import threading
 from pathlib import Path
 
-_VARIABLE = "MINISPARK_NEMESIS_STACKS"
+#: The environment variable that names the directory.
+VARIABLE = "MINISPARK_NEMESIS_STACKS"
 
 
 def register() -> None:
     """Called in an executor: SIGUSR1 shows its stacks."""
-    folder = os.environ.get(_VARIABLE)
+    folder = os.environ.get(VARIABLE)
     if folder:
         file = open(os.path.join(folder, f"stacks-{os.getpid()}"), "w")  # noqa: SIM115
         faulthandler.register(signal.SIGUSR1, file=file)
@@ -25,7 +26,7 @@ def register() -> None:
 
 def announce(folder: str) -> None:
     """Called in the driver: where executors write to."""
-    os.environ[_VARIABLE] = folder
+    os.environ[VARIABLE] = folder
 
 
 def dump(folder: str, pids: list[int]) -> str:

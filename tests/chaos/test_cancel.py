@@ -17,21 +17,26 @@ from tests.chaos.run_log import RunLog
 
 pytestmark = pytest.mark.own_context
 
+# Each line is one write: where PYTHONUNBUFFERED is set, print makes two of a line,
+# and what a task printed may come between them.
 SCRIPT = """
 import os, sys, threading
 from minispark import SparkContext
+def say(*words):
+    sys.stdout.write(" ".join(map(str, words)) + "\\n")
+    sys.stdout.flush()
 def main():
     with SparkContext({master!r}) as sc:
         assert sc.parallelize(range(4), 2).sum() == 6
         def wait(x):
-            os.write(1, b"started\\n") if {master!r} == "local" else print("started", flush=True)
+            os.write(1, b"started\\n") if {master!r} == "local" else say("started")
             threading.Event().wait(60)
             return x
         try:
             sc.parallelize(range(2), 2).map(wait).collect()
         except KeyboardInterrupt:
-            print("interrupted", flush=True)
-        print("sum", sc.parallelize(range(10), 4).map(lambda x: x + 1).sum(), flush=True)
+            say("interrupted")
+        say("sum", sc.parallelize(range(10), 4).map(lambda x: x + 1).sum())
 main()
 """
 

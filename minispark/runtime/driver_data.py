@@ -18,9 +18,9 @@ from minispark.runtime.cluster_files import ClusterFiles
 from minispark.runtime.janitor import Janitor
 from minispark.runtime.messages import INLINE_BYTES, DriverBlock
 from minispark.runtime.slices import Slice
-from minispark.storage.files import Summed
-from minispark.storage.sealed import sealed, unsealed
-from minispark.storage.serializer import dump_value, load_value
+from minispark.storage.checked import StepSums
+from minispark.storage.sealed import load_sealed, sealed
+from minispark.storage.serializer import dump_value
 
 
 class DriverData:
@@ -53,12 +53,15 @@ class DriverData:
         if max(sizes, default=0) <= INLINE_BYTES:
             return [b"".join(chunks) for chunks in slices]
         relpath = f"slices/{next(self._slice_ids)}"
-        summed = [Summed(chunks) for chunks in slices]
-        self._nodes.local.write_atomic(relpath, chain.from_iterable(summed))
+        sums = [StepSums() for _ in slices]
+        self._nodes.local.write_atomic(
+            relpath,
+            chain.from_iterable(one.passed(chunks) for one, chunks in zip(sums, slices)),
+        )
         offsets = accumulate(sizes, initial=0)
         return [
-            DriverBlock(relpath, offset, size, one.crc)
-            for offset, size, one in zip(offsets, sizes, summed)
+            DriverBlock(relpath, offset, size, one.crc, tuple(one.steps))
+            for offset, size, one in zip(offsets, sizes, sums)
         ]
 
     def own_slices(self, node: Node, blocks: Sequence[bytes | DriverBlock]) -> None:
@@ -90,7 +93,7 @@ class DriverData:
     def load_broadcast(self, bid: BroadcastId) -> Any:
         """See `BroadcastOwner`."""
         data = self._nodes.local.map_read(f"broadcast/{bid}")
-        return load_value(unsealed(data, f"the file of Broadcast({bid})"), copy=True)
+        return load_sealed(data, f"the file of Broadcast({bid})", copy=True)
 
     def unpersist_broadcast(self, bid: BroadcastId, destroy: bool, blocking: bool) -> None:
         """See `BroadcastOwner`."""

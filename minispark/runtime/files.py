@@ -24,7 +24,8 @@ from minispark.errors import PySparkRuntimeError, PySparkValueError
 from minispark.ids import NodeId
 from minispark.runtime.boot import DRIVER_NODE
 from minispark.runtime.current import current_task
-from minispark.storage.files import NodeFiles, Summed
+from minispark.storage.checked import StepSums
+from minispark.storage.files import NodeFiles
 
 #: Below the node directory: where the user finds the files, unpacked.
 _ROOT = "userfiles"
@@ -122,9 +123,9 @@ class SharedFiles:
         with self._lock:
             number = self._told + 1
             relpath = f"shared/{number}"
-            summed = Summed(chunks)
-            size = self._files.write_atomic(relpath, summed)
-            entry = SharedFile(number, name, kind, relpath, size, summed.crc, is_code)
+            sums = StepSums()
+            size = self._files.write_atomic(relpath, sums.passed(chunks))
+            entry = SharedFile(number, name, kind, relpath, size, sums.crc, is_code)
             old = self._entries.get(name)
             if old is not None and (old.kind, old.size, old.crc) == (kind, size, entry.crc):
                 self._files.remove(relpath)

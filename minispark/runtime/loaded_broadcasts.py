@@ -15,8 +15,7 @@ from minispark.errors import PySparkRuntimeError
 from minispark.ids import BroadcastId
 from minispark.runtime.boot import DRIVER_NODE
 from minispark.runtime.node_reader import NodeReader, read_verified
-from minispark.storage.sealed import unsealed
-from minispark.storage.serializer import load_value
+from minispark.storage.sealed import load_sealed
 
 _MAX_VALUES = 64
 
@@ -75,8 +74,7 @@ class Broadcasts:
 
     def _load(self, bid: BroadcastId) -> _Loaded:
         def value_of(data: memoryview) -> _Loaded:
-            value = load_value(unsealed(data, f"the file of Broadcast({bid})"))
-            return _Loaded(value, len(data))
+            return _Loaded(load_sealed(data, f"the file of Broadcast({bid})"), len(data))
 
         try:
             return read_verified(self._reader, DRIVER_NODE, f"broadcast/{bid}", value_of)

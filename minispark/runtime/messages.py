@@ -104,6 +104,8 @@ class DriverBlock(NamedTuple):
     offset: int
     length: int
     crc: int
+    #: The checksum up to each step of `storage.checked`.
+    steps: tuple[int, ...] = ()
 
 
 class ResultFile(NamedTuple):

@@ -60,11 +60,17 @@ class TaskRun:
         if not isinstance(split, DriverBlock):
             return split
 
+        def changed(error: CorruptFileError) -> None:
+            # A damaged copy goes, and the next attempt brings another one. The driver's
+            # own file stays as it is, which ends the job after as many attempts as allowed.
+            if self.executor.reader.forget_copy(DRIVER_NODE, split.relpath):
+                self.damage = error
+
         def part(data: memoryview) -> memoryview | Checked:
             piece = data[split.offset : split.offset + split.length]
             found = None
             if len(piece) == split.length:
-                found = checked(piece, split.crc, changed=self._changed)
+                found = checked(piece, split.crc, steps=split.steps, changed=changed)
             if found is None:
                 raise CorruptFileError(f"the driver's file {split.relpath} is damaged")
             return found

@@ -1,33 +1,16 @@
-"""The file of one persisted block: frames, then what run they are of and the checksums of both.
-
-::
-
-    frames | crc32 up to each step u32[S] | bytes of the frames u64 | run u32
-    | crc32 of run and frames u32 | crc32 of all behind the frames u32 | magic 4 bytes
+"""The file of one persisted block: its frames, sealed with the run that they are of.
 
 Knows nothing of who holds blocks, nor when they are made or dropped.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from minispark.plan.spec import BlockKey
-from minispark.storage.checked import (
-    StepSums,
-    checked,
-    pack_steps,
-    step_count,
-    unpack_steps,
-)
+from minispark.storage.sealed import seal_of, sealed
 from minispark.storage.serializer import dump_records, iter_frames
-
-_HEAD, _TAIL = struct.Struct("<QII"), struct.Struct("<I4s")
-_END_BYTES = _HEAD.size + _TAIL.size
-_MAGIC = b"MSB3"
 
 
 def block_prefix(rdd_id: int) -> str:
@@ -42,10 +25,7 @@ def block_name(block: BlockKey) -> str:
 
 def block_file(records: Iterable[Any], run: int = 0) -> Iterator[bytes | memoryview]:
     """The chunks of a block's file."""
-    sums = StepSums(run)
-    yield from sums.passed(dump_records(records))
-    end = pack_steps(sums.steps) + _HEAD.pack(sums.length, run, sums.crc)
-    yield end + _TAIL.pack(zlib.crc32(end), _MAGIC)
+    return sealed(dump_records(records), run)
 
 
 def open_block(data: memoryview, run: int = 0) -> Iterator[list[Any]] | None:
@@ -54,35 +34,20 @@ def open_block(data: memoryview, run: int = 0) -> Iterator[list[Any]] | None:
     Of a large one only the end is looked at now: it raises `ChangedError` instead of
     giving a frame that is not what was written.
     """
-    found = _parts(data)
-    if found is None or found[1] < run:
+    seal = seal_of(data)
+    if seal is None or seal.stamp < run:
         return None
-    frames, made, crc, steps = found
-    body = checked(frames, crc, made, steps)
+    body = seal.contents()
     return None if body is None else iter_frames(body)
 
 
 def is_whole(data: memoryview) -> bool:
     """Whether all of a block's file is what was written."""
-    found = _parts(data)
-    return found is not None and zlib.crc32(found[0], found[1]) == found[2]
+    seal = seal_of(data)
+    return seal is not None and seal.is_whole()
 
 
 def run_of(data: memoryview) -> int:
     """The run that a block's file says it is of; -1 when it is none."""
-    found = _parts(data)
-    return -1 if found is None else found[1]
-
-
-def _parts(data: memoryview) -> tuple[memoryview, int, int, tuple[int, ...]] | None:
-    """Frames, run, checksum, those up to each step; None when the end is not what was written."""
-    begin = len(data) - _END_BYTES
-    if begin < 0:
-        return None
-    size, made, crc = _HEAD.unpack_from(data, begin)
-    if size + 4 * step_count(size) != begin:
-        return None
-    end = bytes(data[size:])
-    if _TAIL.unpack_from(end, len(end) - _TAIL.size) != (zlib.crc32(end[: -_TAIL.size]), _MAGIC):
-        return None
-    return data[:size], made, crc, unpack_steps(end[:-_END_BYTES])
+    seal = seal_of(data)
+    return -1 if seal is None else seal.stamp

@@ -17,9 +17,8 @@ import resource
 import shutil
 import sys
 import threading
-import zlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 
 from minispark.errors import PySparkRuntimeError, disk_errors
@@ -51,19 +50,6 @@ def open_nameless(path: str) -> int:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     os.unlink(path)
     return fd
-
-
-class Summed:
-    """Chunks on their way to a file, and the CRC-32 of those that have passed."""
-
-    def __init__(self, chunks: Iterable[bytes | memoryview]) -> None:
-        self._chunks = chunks
-        self.crc: int = 0
-
-    def __iter__(self) -> Iterator[bytes | memoryview]:
-        for chunk in self._chunks:
-            self.crc = zlib.crc32(chunk, self.crc)
-            yield chunk
 
 
 def _map(path: str) -> tuple[tuple[int, int, int], memoryview]:

@@ -25,7 +25,8 @@ from minispark.errors import CorruptFileError, PySparkRuntimeError
 from minispark.plan.nodes import Shuffle
 from minispark.storage.checked import SMALL_BYTES
 from minispark.storage.files import NodeFiles
-from minispark.storage.sealed import sealed, unsealed
+from minispark.storage.sealed import load_sealed, sealed
+from minispark.storage.serializer import dump_value
 from minispark.storage.spill import SpillFile
 from tests.chaos.damage import DAMAGES
 from tests.chaos.run_log import RunLog, executor_pids, files_below
@@ -211,8 +212,8 @@ def test_damaged_spill_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("contents", [b"", b"a", bytes(range(256)) * 40])
 def test_a_seal_finds_every_change(contents: bytes) -> None:
-    data = b"".join(sealed([contents[:7], memoryview(contents[7:])]))
-    assert bytes(unsealed(memoryview(data), "it")) == contents
+    data = b"".join(sealed(dump_value(contents)))
+    assert load_sealed(memoryview(data), "it") == contents
     changed = [data[:n] for n in {0, 1, len(data) // 2, len(data) - 1}]
     for position in {0, len(data) // 2, len(data) - 17, len(data) - 9, len(data) - 1}:
         if position >= 0:
@@ -221,4 +222,4 @@ def test_a_seal_finds_every_change(contents: bytes) -> None:
             changed.append(bytes(other))
     for wrong in (*changed, data + b"\0"):
         with pytest.raises(CorruptFileError, match="it is damaged"):
-            unsealed(memoryview(wrong), "it")
+            load_sealed(memoryview(wrong), "it")

@@ -8,6 +8,7 @@ import select
 import socket
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -23,7 +24,8 @@ from minispark.runtime.ports import parse_ports
 from minispark.shuffle import format as shuffle_format
 from minispark.shuffle.reader import FetchFailedError, MapLocation
 from minispark.storage.files import NodeFiles
-from minispark.storage.sealed import sealed, unsealed
+from minispark.storage.sealed import load_sealed, sealed
+from minispark.storage.serializer import dump_value
 from tests.chaos.damage import DAMAGES
 
 SECRET = b"s" * 32
@@ -304,12 +306,13 @@ def test_a_file_is_copied_once_and_mapped(site: Site, monkeypatch: pytest.Monkey
 def test_a_damaged_copy_is_brought_again(site: Site, how: str) -> None:
     site.add("a")
     contents = os.urandom(5000)
-    site.files["a"].write_atomic("broadcast/4", sealed([contents]))
+    site.files["a"].write_atomic("broadcast/4", sealed(dump_value(contents)))
     fetcher = site.fetcher()
 
     def read(node: NodeId) -> bytes:
-        found = read_verified(fetcher, node, "broadcast/4", lambda data: unsealed(data, "it"))
-        return bytes(found)
+        load = partial(load_sealed, name="it")
+        value: bytes = read_verified(fetcher, node, "broadcast/4", load)
+        return value
 
     assert read(NodeId("a")) == contents
     DAMAGES[how](site.files["here"].path(local_copy_name(NodeId("a"), "broadcast/4")))

@@ -20,8 +20,8 @@ from minispark.storage.blocks import BlockStore
 from minispark.storage.checked import ChangedError, Checked, StepSums, checked
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
-from minispark.storage.sealed import sealed, unsealed
-from minispark.storage.serializer import dump_records, dump_value, iter_value, load_value
+from minispark.storage.sealed import load_sealed, seal_of, sealed
+from minispark.storage.serializer import dump_records, dump_value, iter_value
 from minispark.storagelevel import StorageLevel
 
 #: Some frames each; strings, so that a bit that flips in one still unpickles.
@@ -104,13 +104,21 @@ def test_values_are_the_same(size: str, kind: str, copy: bool) -> None:
         numpy = pytest.importorskip("numpy")
         value = [numpy.frombuffer(v, "u1") if type(v) is bytearray else v for v in value]
     data = memoryview(b"".join(sealed(dump_value(value))))
-    found = load_value(unsealed(data, "it"), copy)
+    found = load_sealed(data, "it", copy)
     assert repr(found) == repr(value)
     if kind == "buffers" and copy:
         assert found[0].flags.writeable
     if kind != "dict":
-        parts = list(iter_value(unsealed(data, "it")))
+        seal = seal_of(data)
+        contents = None if seal is None else seal.contents()
+        assert contents is not None
+        parts = list(iter_value(contents))
         assert repr([x for part in parts for x in part]) == repr(value)
+    for position in range(0, len(data), 97):
+        wrong = bytearray(data)
+        wrong[position] ^= 0x20
+        with pytest.raises(CorruptFileError, match="it is damaged"):
+            load_sealed(memoryview(wrong), "it", copy)
 
 
 def written(files: NodeFiles, rows: list[Any]) -> MapLocation:

@@ -13,7 +13,8 @@ import pytest
 
 from minispark.errors import DiskFullError
 from minispark.storage import files as storage_files
-from minispark.storage.files import NodeFiles, Summed
+from minispark.storage.checked import STEP_BYTES, StepSums
+from minispark.storage.files import NodeFiles
 from minispark.storage.serializer import dump_frame
 from minispark.storage.spill import SpillFile
 
@@ -48,10 +49,16 @@ def small_disk():
 
 def test_write_and_map(files):
     assert stat.S_IMODE(os.stat(files.root).st_mode) == 0o700
-    summed = Summed([b"one", memoryview(b"two")])
-    assert files.write_atomic("a/b.data", summed) == 6
-    assert summed.crc == zlib.crc32(b"onetwo")
-    assert bytes(files.map_read("a/b.data")) == b"onetwo"
+    large = bytes(range(256)) * (STEP_BYTES // 100)
+    contents = b"onetwo" + large
+    sums = StepSums()
+    chunks = [b"one", memoryview(b"two"), memoryview(large).cast("B", (len(large),))]
+    assert files.write_atomic("a/b.data", sums.passed(chunks)) == len(contents)
+    assert (sums.length, sums.crc) == (len(contents), zlib.crc32(contents))
+    assert sums.steps == [
+        zlib.crc32(contents[: (i + 1) * STEP_BYTES]) for i in range(len(contents) // STEP_BYTES)
+    ]
+    assert bytes(files.map_read("a/b.data")) == contents
     assert all_files(files) == ["a/b.data"]
 
 

@@ -248,7 +248,8 @@ class Executor:
                 ),
             )
         if task.damage is not None:
-            # Not the fault of the task, whatever it made of it: the next attempt does without
-            # the file, which is gone.
-            return TaskReport(spec.task_id, "failed", failure=describe(task.damage, counts=False))
+            # Whatever the task made of it. A file that is gone by now is no fault of the
+            # task: the next attempt does without it.
+            failure = describe(task.damage, counts=task.damage_counts)
+            return TaskReport(spec.task_id, "failed", failure=failure)
         return TaskReport(spec.task_id, "failed", failure=describe(error))

@@ -53,6 +53,8 @@ class TaskRun:
         self.fetch_failure: FetchFailedError | None = None
         #: Set when a file of another kind changed while it was read.
         self.damage: CorruptFileError | None = None
+        #: Whether that is a failure of the task: the next attempt finds the same file.
+        self.damage_counts = False
 
     def split(self, op: int, partition: int) -> Any:
         """See `TaskEnv`."""
@@ -60,11 +62,15 @@ class TaskRun:
         if not isinstance(split, DriverBlock):
             return split
 
+        def damaged() -> CorruptFileError:
+            return CorruptFileError(f"the driver's file {split.relpath} is damaged")
+
         def changed(error: CorruptFileError) -> None:
             # A damaged copy goes, and the next attempt brings another one. The driver's
             # own file stays as it is, which ends the job after as many attempts as allowed.
-            if self.executor.reader.forget_copy(DRIVER_NODE, split.relpath):
-                self.damage = error
+            self.damage = damaged()
+            self.damage_counts = not self.executor.reader.forget_copy(DRIVER_NODE, split.relpath)
+            raise self.damage from error
 
         def part(data: memoryview) -> memoryview | Checked:
             piece = data[split.offset : split.offset + split.length]
@@ -72,7 +78,7 @@ class TaskRun:
             if len(piece) == split.length:
                 found = checked(piece, split.crc, steps=split.steps, changed=changed)
             if found is None:
-                raise CorruptFileError(f"the driver's file {split.relpath} is damaged")
+                raise damaged()
             return found
 
         return read_verified(self.executor.reader, DRIVER_NODE, split.relpath, part)

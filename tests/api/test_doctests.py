@@ -52,6 +52,18 @@ def examples() -> list[Any]:
     return [pytest.param(test, id=test.name.removeprefix("minispark.")) for test in found]
 
 
+class Runner(doctest.DocTestRunner):
+    """Skips the test where an example skips, because a package is not there."""
+
+    def report_unexpected_exception(
+        self, out: Any, test: doctest.DocTest, example: doctest.Example, exc_info: Any
+    ) -> None:
+        """See `DocTestRunner`."""
+        if isinstance(exc_info[1], pytest.skip.Exception):
+            raise exc_info[1]
+        super().report_unexpected_exception(out, test, example, exc_info)
+
+
 @pytest.mark.minispark_only
 @pytest.mark.parametrize("sc", ["local"], indirect=True)
 @pytest.mark.parametrize("test", examples())
@@ -59,7 +71,7 @@ def test_example(sc: Any, test: doctest.DocTest, tmp_path: Path) -> None:
     output: list[str] = []
     ready = {"sc": sc, "minispark": minispark, "SparkContext": minispark.SparkContext}
     test.globs = {**test.globs, **ready, "tmp_path": tmp_path}
-    runner = doctest.DocTestRunner(optionflags=FLAGS, verbose=False)
+    runner = Runner(optionflags=FLAGS, verbose=False)
     outcome = runner.run(test, out=output.append)
     assert outcome.failed == 0, "".join(output)
     assert outcome.attempted > 0

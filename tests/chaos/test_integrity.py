@@ -177,6 +177,28 @@ def test_a_cached_block_that_changes_under_its_reader(breakable: Any, log: RunLo
     kept.unpersist()
 
 
+def test_a_large_slice_that_changes_under_its_reader(breakable: Any, log: RunLog) -> None:
+    """It exists only once: the job fails, also when the user's function hides the error."""
+    rdd = breakable.parallelize([f"{x:06d}" for x in range(400_000)], 1)
+    (path,) = matching(breakable._engine.files.root, "slices/*")
+    assert os.path.getsize(path) > 2 * SMALL_BYTES, "it is read as a whole"
+
+    def read(records: Iterator[Any]) -> list[int]:
+        log.note("read")
+        found = [next(records)]
+        if log.first_time("damage"):
+            DAMAGES["flip"](path)
+        with suppress(Exception):
+            found.extend(records)
+        return [len(found)]
+
+    with pytest.raises(PySparkRuntimeError, match=r"slices/\d+ is damaged"):
+        rdd.mapPartitions(read).collect()
+    assert breakable.getConf().get("spark.task.maxFailures") == "1"
+    assert log.counts() == {"read": 1}, "the failure was not counted"
+    assert breakable.parallelize(range(10), 2).sum() == 45
+
+
 @pytest.mark.parametrize("how", DAMAGES)
 def test_damaged_broadcast(breakable: Any, how: str) -> None:
     """Executors that have loaded it go on; others say which broadcast it is."""

@@ -25,7 +25,7 @@ from minispark.storage.files import NodeFiles
 from minispark.storage.serializer import lazy_frames
 
 #: Indexes of map outputs kept open by a fetcher.
-_MAX_INDEXES = 1024
+_MAX_INDEXES = 8192
 
 
 class MapLocation(NamedTuple):
@@ -138,13 +138,13 @@ class LocalFetcher:
     def _index(self, name: str) -> MapOutputIndex:
         data = self._files.map_read(name)
         known = self._indexes.get(name)
-        # Mapped anew means that the file is another one.
+        # Read anew means that the file is another one.
         if known is not None and known[0] is data:
             return known[1]
         index = open_index(data)
         # An index keeps its file mapped: none outlives the mapping in `files`.
         for old in list(islice(self._indexes, 2)):
-            if self._files.is_mapped(old, self._indexes[old][0]):
+            if self._files.is_kept(old, self._indexes[old][0]):
                 self._indexes.move_to_end(old)
             else:
                 del self._indexes[old]

@@ -1,6 +1,6 @@
 """The node-local directory: files that appear whole or not at all.
 
-Owns names, atomic writing, and the mapped files of this process. Knows nothing
+Owns names, atomic writing, and the files that this process has mapped or copied. Knows nothing
 of what the files contain. Every executor of a node uses the same directory;
 names of different attempts differ, so nobody overwrites what somebody else
 reads.
@@ -17,13 +17,16 @@ import resource
 import shutil
 import sys
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable
-from itertools import islice
 
 from minispark.errors import PySparkRuntimeError, disk_errors
+from minispark.storage.kept import Identity, KeptFiles
 
 _WRITE_BUFFER = 1 << 18
+#: Up to this much is copied, not mapped: that takes half the time, and no descriptor.
+_SMALL_BYTES = 1 << 16
+#: What the copies that are kept may take, each with something for its objects.
+_COPIES_BYTES, _COPY_BYTES = 1 << 24, 1 << 10
 #: What marks a file that is still being written.
 TEMP_SUFFIX = ".tmp"
 
@@ -52,7 +55,21 @@ def open_nameless(path: str) -> int:
     return fd
 
 
-def _map(path: str) -> tuple[tuple[int, int, int], memoryview]:
+def _identity(stat: os.stat_result) -> Identity:
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _copy(path: str) -> tuple[Identity, memoryview]:
+    """What tells a small file from another one of its name, and its bytes."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        identity = _identity(os.fstat(fd))
+        return identity, memoryview(os.read(fd, identity[1]))
+    finally:
+        os.close(fd)
+
+
+def _map(path: str) -> tuple[Identity, memoryview]:
     """What tells the file from another one of its name, and its bytes."""
     with open(path, "rb") as file:
         stat = os.fstat(file.fileno())
@@ -65,7 +82,7 @@ def _map(path: str) -> tuple[tuple[int, int, int], memoryview]:
                 if stat.st_size >= before:
                     raise
             else:
-                return (stat.st_ino, stat.st_size, stat.st_mtime_ns), view
+                return _identity(stat), view
 
 
 class NodeFiles:
@@ -83,10 +100,10 @@ class NodeFiles:
     def __init__(self, root: str, max_maps: int = 1024) -> None:
         self.root = root
         allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._max_maps = (
+        self._maps = KeptFiles(
             max_maps if allowed == resource.RLIM_INFINITY else min(max_maps, max(16, allowed // 8))
         )
-        self._maps: OrderedDict[str, tuple[tuple[int, int, int], memoryview]] = OrderedDict()
+        self._copies = KeptFiles(_COPIES_BYTES)
         self._lock = threading.Lock()
         self._counter = itertools.count()
         os.makedirs(root, mode=0o700, exist_ok=True)
@@ -153,7 +170,7 @@ class NodeFiles:
         return os.path.exists(self.path(relpath))
 
     def map_read(self, relpath: str) -> memoryview:
-        """The file's bytes, mapped; stays valid when the file is removed.
+        """The file's bytes, mapped or copied; stays valid when the file is removed.
 
         Raises
         ------
@@ -162,21 +179,25 @@ class NodeFiles:
         """
         path = self.path(relpath)
         # The cache must not hide that a file was removed, replaced or cut.
-        stat = os.stat(path)
-        identity = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        identity = _identity(os.stat(path))
+        is_small = identity[1] <= _SMALL_BYTES
+        kept = self._copies if is_small else self._maps
         with self._lock:
-            known = self._maps.get(relpath)
-            if known is not None and known[0] == identity:
-                self._maps.move_to_end(relpath)
-                return known[1]
-        identity, view = _map(path)
+            known = kept.get(relpath, identity)
+        if known is not None:
+            return known
+        identity, view = _copy(path) if is_small else _map(path)
         with self._lock:
-            self._sweep()
-            self._maps[relpath] = (identity, view)
-            self._maps.move_to_end(relpath)
-            while len(self._maps) > self._max_maps:
+            if is_small:
+                self._maps.drop(relpath)
+                self._copies.put(relpath, identity, view, len(view) + _COPY_BYTES)
+            else:
+                # Another process removes files: their space is free only when nobody
+                # maps them. Two looks per new file keep the dead fewer than the living.
+                self._maps.sweep(2, self.exists)
+                self._copies.drop(relpath)
                 # Unmapped when the last view of it goes.
-                self._maps.popitem(last=False)
+                self._maps.put(relpath, identity, view, 1)
         return view
 
     def map_once(self, relpath: str) -> memoryview:
@@ -186,24 +207,14 @@ class NodeFiles:
         """
         return _map(self.path(relpath))[1]
 
-    def is_mapped(self, relpath: str, view: memoryview) -> bool:
+    def is_kept(self, relpath: str, view: memoryview) -> bool:
         """Whether `map_read` gave this view and still keeps it."""
         with self._lock:
-            known = self._maps.get(relpath)
-        return known is not None and known[1] is view
+            return self._maps.has(relpath, view) or self._copies.has(relpath, view)
 
     def unmap(self, prefix: str) -> None:
         """Lets go of the files whose names begin so: somebody else removes them."""
         self._forget(prefix, is_prefix=True)
-
-    def _sweep(self) -> None:
-        # Another process removes files: their space is free only when nobody
-        # maps them. Two looks per new file keep the dead fewer than the living.
-        for name in list(islice(self._maps, 2)):
-            if os.path.exists(self.path(name)):
-                self._maps.move_to_end(name)
-            else:
-                del self._maps[name]
 
     def remove(self, relpath: str) -> bool:
         """Removes one file; says whether it was there."""
@@ -248,8 +259,8 @@ class NodeFiles:
 
     def _forget(self, relpath: str, is_prefix: bool = False) -> None:
         with self._lock:
-            if is_prefix:
-                for name in [n for n in self._maps if n.startswith(relpath)]:
-                    del self._maps[name]
-            else:
-                self._maps.pop(relpath, None)
+            for kept in (self._maps, self._copies):
+                if is_prefix:
+                    kept.drop_prefix(relpath)
+                else:
+                    kept.drop(relpath)

@@ -114,12 +114,30 @@ def test_map_sees_a_file_that_somebody_else_replaced(files):
     assert bytes(files.map_read("a")) == b""
 
 
-def test_maps_are_bounded_and_reused(files):
+@pytest.fixture(params=["copied", "mapped"])
+def large(request, monkeypatch):
+    """Contents of a file that is kept in this way; three of them may be."""
+    monkeypatch.setattr(storage_files, "_COPIES_BYTES", 3 * (1001 + storage_files._COPY_BYTES))
+    if request.param == "copied":
+        return b"x" * 1000
+    return b"x" * (storage_files._SMALL_BYTES + 1)
+
+
+def test_what_is_kept_is_bounded_and_used_again(tmp_path, large):
+    files = NodeFiles(str(tmp_path / "node"), max_maps=3)
     for i in range(10):
-        files.write_atomic(f"f{i}", [b"%d" % i])
-        assert bytes(files.map_read(f"f{i}")) == b"%d" % i
-    assert len(files._maps) == 3
+        files.write_atomic(f"f{i}", [large, b"%d" % i])
+        assert bytes(files.map_read(f"f{i}")) == large + b"%d" % i
+    assert {len(files._maps), len(files._copies)} == {3, 0}
     assert files.map_read("f9") is files.map_read("f9")
+
+
+def test_a_file_that_grows_or_shrinks_is_kept_once(files):
+    small, big = b"s" * 10, b"b" * (storage_files._SMALL_BYTES + 1)
+    for contents in (small, big, small, big):
+        NodeFiles(files.root).write_atomic("a", [contents])
+        assert bytes(files.map_read("a")) == contents
+        assert len(files._maps) + len(files._copies) == 1
 
 
 def test_remove_prefix(files):
@@ -161,12 +179,12 @@ def test_files_that_others_removed_do_not_stay_mapped(files):
     reader = NodeFiles(files.root)
     for turn in range(50):
         name = f"shuffle/s{turn}"
-        files.write_atomic(name, [b"data"])
+        files.write_atomic(name, [b"data" * storage_files._SMALL_BYTES])
         view = reader.map_read(name)
-        assert reader.is_mapped(name, view)
+        assert reader.is_kept(name, view)
         files.remove(name)
     assert len(reader._maps) <= 4
-    assert not reader.is_mapped("shuffle/s0", view)
+    assert not reader.is_kept("shuffle/s0", view)
 
 
 def test_a_file_read_once_is_mapped_as_long_as_it_is_looked_at(tmp_path):
@@ -186,10 +204,14 @@ def test_a_file_read_once_is_mapped_as_long_as_it_is_looked_at(tmp_path):
 
 def test_a_file_that_others_remove_can_be_let_go(tmp_path):
     files = NodeFiles(str(tmp_path))
-    files.write_atomic("shuffle/s1_0_0.data", [b"x" * 5000])
-    files.map_read("shuffle/s1_0_0.data")
+    files.write_atomic("shuffle/s1_0_0.data", [b"x" * 100_000])
+    files.write_atomic("shuffle/s1_1_0.data", [b"x" * 100])
+    for name in ("shuffle/s1_0_0.data", "shuffle/s1_1_0.data"):
+        files.map_read(name)
+    assert str(tmp_path) in Path("/proc/self/maps").read_text()
     files.unmap("shuffle/s1_")
     assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+    assert len(files._copies) == 0
 
 
 @pytest.mark.parametrize("left", [0, 10])

@@ -33,7 +33,7 @@ from uuid import UUID
 from minispark.kernels.hasherrors import NoPortableHash, refuse
 from minispark.kernels.siphash import seed0_hash
 
-__all__ = ["HASH_PROBE", "hash_is_seeded", "portable_hash", "portable_hashes"]
+__all__ = ["HASH_PROBE", "hash_is_seeded", "portable_hash", "portable_places"]
 
 _MASK = (1 << 64) - 1
 _MAXSIZE = sys.maxsize
@@ -129,16 +129,16 @@ else:
         return _hash_key(x)
 
 
-def portable_hashes(keys: Iterable[Hashable]) -> list[int]:
-    """`portable_hash` of each key, at about the price of `hash` for common types."""
+def portable_places(keys: Iterable[Hashable], number: int) -> list[int]:
+    """`portable_hash` of each key modulo a number, a little dearer than `hash` for common types."""
     keys = list(keys)
     kinds = set(map(type, keys))
     if kinds <= _PLAIN:
-        return list(map(hash, keys))
+        return [hash(key) % number for key in keys]
     if kinds == {str}:  # unseeded only
         memo: Any = _str_memo
-        return list(map(memo.__getitem__, keys))
-    return list(map(portable_hash, keys))
+        return [memo[key] % number for key in keys]
+    return [portable_hash(key) % number for key in keys]
 
 
 def _hash_key(x: object) -> int:

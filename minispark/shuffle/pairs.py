@@ -88,8 +88,18 @@ def combiner_loop(aggregator: Aggregator) -> PairLoop:
 
 def _keep_first(table: dict[Any, Any], records: Iterable[Any]) -> None:
     """The loop of `distinct`, at the speed of C."""
-    # A StopIteration of a key's own methods would end this as if all were there.
     deque(starmap(table.setdefault, chain(records, ((NOTHING, None),))), maxlen=0)
+    _check_end(table)
+
+
+def keep_first_keys(table: dict[Any, Any], keys: Iterable[Any]) -> None:
+    """The same for keys without a value."""
+    deque(map(table.setdefault, chain(keys, (NOTHING,))), maxlen=0)
+    _check_end(table)
+
+
+def _check_end(table: dict[Any, Any]) -> None:
+    # A StopIteration of a key's own methods ends a `map` as if all were there.
     if table.pop(NOTHING, NOTHING) is NOTHING:
         raise RuntimeError("a key's __eq__ or __hash__ raised StopIteration")
 

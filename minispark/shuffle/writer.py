@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
-from minispark.kernels.hashing import portable_hash, portable_hashes
+from minispark.kernels.hashing import portable_hash, portable_places
 from minispark.kernels.ordering import RangeCut, RangePlacement
 from minispark.plan.nodes import Aggregator
 from minispark.shuffle.columns import PairColumns
@@ -186,7 +186,7 @@ def place(keys: Iterable[Any], partition: Partition, num_reducers: int) -> list[
     if isinstance(partition, RangePlacement) and partition.num_partitions == num_reducers:
         return partition.many(keys)
     if partition is portable_hash:
-        return [h % num_reducers for h in portable_hashes(keys)]
+        return portable_places(keys, num_reducers)
     # Also for one partition: the function may refuse a key.
     return [partition(k) % num_reducers for k in keys]
 

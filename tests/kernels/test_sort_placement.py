@@ -9,7 +9,7 @@ from operator import itemgetter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minispark.kernels.hashing import portable_hash, portable_hashes
+from minispark.kernels.hashing import portable_hash, portable_places
 from minispark.kernels.ordering import (
     SORT_SAMPLE_SEED,
     RangeCut,
@@ -134,7 +134,7 @@ odd_keys = st.one_of(
 )
 
 
-@given(st.one_of(st.lists(odd_keys), key_lists))
+@given(st.one_of(st.lists(odd_keys), key_lists), st.integers(1, 20))
 @settings(max_examples=200, deadline=None)
-def test_hashing_many_is_hashing_each(keys):
-    assert portable_hashes(keys) == [portable_hash(k) for k in keys]
+def test_placing_many_is_placing_each(keys, number):
+    assert portable_places(keys, number) == [portable_hash(k) % number for k in keys]

@@ -129,7 +129,7 @@ FLATS: list[Callable[[Any], Any]] = [
     lambda x: [x, x],
     lambda x: x,
     lambda x: (x,),
-    lambda x: range(x),
+    lambda x: range(x % 5),  # of 10**30, too, few
     lambda x: iter([x, x]),
     lambda x: str(x),
     lambda x: [],

@@ -197,8 +197,10 @@ def test_a_fed_table_is_the_table_merged_pair_by_pair(name, run, records, limit)
         [steps.Map(lambda x: (x, 1))],
         [steps.Map(lambda x: (x % 7, x))],
         [steps.FlatMap(lambda x: [x % 5] * 3), steps.Map(lambda x: (x, 1))],
+        [steps.Map(lambda x: x * 3), steps.Map(elements.with_none)],
+        [steps.Map(lambda x: x % 7), steps.Map(elements.with_none)],
     ],
-    ids=["lists", "keys in lists", "pairs", "few keys", "few keys in lists"],
+    ids=["lists", "keys in lists", "pairs", "few keys", "few keys in lists", "keys", "few alone"],
 )
 def test_growth_between_two_looks_is_bounded(name, run):
     if name in ("add", "lambda add", "min", "max", "zero") and run[-1].f is elements.with_none:
@@ -229,6 +231,16 @@ def test_the_record_that_cannot_be_a_key_is_named():
         with pytest.raises(PySparkTypeError, match=r"\(\[7\], 1.*\(list\)") as caught:
             fed(AGGREGATORS["add"], looped(run, [[7]]), 10)
         assert isinstance(caught.value.__cause__, TypeError)
+
+
+def test_a_key_that_ends_iterations_loses_no_key():
+    class Ending:
+        def __hash__(self) -> int:
+            raise StopIteration
+
+    for run in ([steps.Map(elements.with_none)], [steps.Map(lambda x: (x, 1))]):
+        with pytest.raises(RuntimeError):
+            fed(AGGREGATORS["first"], looped(run, [1, Ending(), 2]), 10)
 
 
 def test_a_type_error_of_the_users_is_the_users():

@@ -198,6 +198,8 @@ class Feed:
             loop, ending, table, limit, values
         )
         self._running: _Filling | None = None
+        #: Whether every value of the table is None.
+        self.is_of_keys: bool = ending is _DISTINCT
         #: Nothing is left to be fed.
         self.is_done: bool = False
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
@@ -123,20 +124,27 @@ class _MapOutput:
         self.is_cut_by_memory = False
 
     def add(
-        self, reduce_id: int, keys: list[Any], values: list[Any], first: int = FRAME_RECORDS
+        self,
+        reduce_id: int,
+        keys: list[Any],
+        values: list[Any] | None,
+        first: int = FRAME_RECORDS,
     ) -> None:
-        """Appends pairs to a block; `first` of them make the first frame."""
+        """Appends pairs to a block; `first` of them make the first frame.
+
+        Without `values` each key is paired with None.
+        """
         self._counts[reduce_id] += len(keys)
         position, step = 0, min(first, max(32, len(keys)))
         frames, writer = self._frames[reduce_id], self._writers[reduce_id]
         while position < len(keys):
             end = position + step
-            whole = position == 0 and end >= len(keys)
-            frame = (
-                writer.pairs(keys, values)
-                if whole
-                else writer.pairs(keys[position:end], values[position:end])
-            )
+            if values is None:
+                frame = writer.keys(keys[position:end])
+            elif position == 0 and end >= len(keys):
+                frame = writer.pairs(keys, values)
+            else:
+                frame = writer.pairs(keys[position:end], values[position:end])
             frames.append(frame)
             self.num_bytes += len(frame)
             if self.num_bytes > self._max_bytes:
@@ -216,6 +224,7 @@ def _write_combined(
     table: dict[Any, Any] = {}
     gauge = Gauge(reservation)
     feed = Feed(records, aggregator, table)
+    flush = _flush_keys if feed.is_of_keys else partial(_flush_table, is_group=is_group)
     while not feed.is_done:
         count = gauge.probe + gauge.step
         feed.advance(count)
@@ -225,11 +234,25 @@ def _write_combined(
             else gauge.table_fits(table, count)
         )
         if not fits:
-            _flush_table(table, output, partition, is_group)
+            flush(table, output, partition)
             output.spill()
             output.is_cut_by_memory = True  # keys come once per table
             gauge.reset()
-    _flush_table(table, output, partition, is_group)
+    flush(table, output, partition)
+
+
+def _flush_keys(table: dict[Any, None], output: _MapOutput, partition: Partition) -> None:
+    """As `_flush_table`, for a table without values."""
+    keys: list[list[Any]] = [[] for _ in range(output.num_reducers)]
+    try:
+        for p, k in zip(place(table, partition, output.num_reducers), table, strict=True):
+            keys[p].append(k)
+    except TypeError as error:
+        _raise_place_error(table, partition, error)
+    table.clear()
+    for reduce_id, members in enumerate(keys):
+        output.add(reduce_id, members, None)
+        members.clear()
 
 
 def _flush_table(

@@ -24,7 +24,7 @@ import pickle
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import Any
 
 import cloudpickle
@@ -42,7 +42,7 @@ FRAME_BYTES = 1 << 20
 
 _HEADER = struct.Struct("<QB")
 HEADER_BYTES = _HEADER.size
-_ROWS, _PAIRS = 0, 1
+_ROWS, _PAIRS, _KEYS = 0, 1, 4
 #: Added to the kind: the payload begins with the length of a table of classes,
 #: and the table, which is empty where earlier frames brought all classes.
 _CLASSES = 2
@@ -114,6 +114,13 @@ class FrameWriter:
             return self._frame(_PAIRS, (keys, values))
         except Exception as error:
             raise _unpicklable(zip(keys, values, strict=True), error) from error
+
+    def keys(self, keys: list[Any]) -> bytes:
+        """The frame of the pairs of these keys with None, as `distinct` makes them."""
+        try:
+            return self._frame(_KEYS, keys)
+        except Exception as error:
+            raise _unpicklable(zip(keys, repeat(None)), error) from error
 
     def _frame(self, kind: int, value: Any) -> bytes:
         with _no_gc():
@@ -206,13 +213,15 @@ class FrameReader:
 
     def _body(self, kind: int, body: memoryview) -> Iterable[Any]:
         with _no_gc():
-            if kind >= _CLASSES:
+            if kind & _CLASSES:
                 kind, body = kind - _CLASSES, self._without_table(body)
             if kind == _PAIRS:
                 keys, values = pickle.loads(body)
                 return zip(keys, values, strict=True)
             if kind == _ROWS:
                 return pickle.loads(body)  # type: ignore[no-any-return]
+            if kind == _KEYS:
+                return zip(pickle.loads(body), repeat(None))
         raise PySparkRuntimeError(f"a frame of unknown kind {kind}")
 
     def _without_table(self, body: memoryview) -> memoryview:

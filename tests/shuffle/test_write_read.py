@@ -11,7 +11,10 @@ from itertools import chain
 import pytest
 
 from minispark.errors import DiskFullError, PySparkTypeError
+from minispark.kernels import elements
 from minispark.kernels.hashing import portable_hash
+from minispark.plan import steps
+from minispark.plan.fuse import Loop
 from minispark.plan.nodes import Aggregator, Ordering
 from minispark.shuffle.format import (
     CorruptBlockError,
@@ -90,6 +93,31 @@ def test_spilled_and_unspilled_blocks_hold_the_same_records(task):
         for k, v in expected_block(pairs, r):
             expected.setdefault(k, []).append(v)
         assert list(merged.items()) == list(expected.items())
+
+
+class Key(str):
+    """A subclass."""
+
+
+@pytest.mark.parametrize("count", [0, 30, 5000])
+def test_keys_alone_are_written_as_pairs_with_none(task, memory, tmp_path, count):
+    """Of equal keys the first stays, with its type; in their order, spilled or not."""
+    odd = [1, True, 1.0, 10**30, -0.0, 0, False, None, float("inf"), "a", Key("a"), b"a", (1,), ()]
+    rng = random.Random(count)
+    keys = [rng.choice([*odd, rng.randrange(5000), f"k{rng.randrange(50)}"]) for _ in range(count)]
+    first = Aggregator(elements.identity, elements.keep_first, elements.keep_first)
+    how = {"aggregator": first, "map_side_combine": True, "num_reducers": REDUCERS}
+    where = {"shuffle_id": 7, "map_id": 3, "attempt": 5, "partition": portable_hash}
+    step = steps.Map(elements.with_none)
+    write_map_output(Loop(iter(keys), [step], [None]), **where, **how, **task)
+    roomy = {**task, "memory": MemoryManager(1 << 40), "files": NodeFiles(str(tmp_path / "other"))}
+    output(((k, None) for k in keys), roomy, **how)
+    for r in range(REDUCERS):
+        kept = {}
+        for k, v in block(task, r):
+            kept.setdefault(k, (type(k), v))
+        expected = [(k, (type(k), v)) for k, v in block(roomy, r)]
+        assert list(kept.items()) == expected
 
 
 @pytest.mark.parametrize("how", [{}, {"aggregator": GROUP}], ids=["pairs", "groups"])

@@ -59,6 +59,22 @@ def test_pairs_round_trip(pairs):
     assert FrameReader().load(FrameWriter().pairs(keys, values)) == pairs
 
 
+@given(st.lists(records))
+@settings(max_examples=40, deadline=None)
+def test_keys_round_trip(keys):
+    assert FrameReader().load(FrameWriter().keys(keys)) == [(k, None) for k in keys]
+
+
+def test_keys_of_local_classes_in_a_stream():
+    cls = local_class("Key")
+    writer, reader = FrameWriter(), FrameReader()
+    for _ in range(2):
+        (key, none), (one, _) = reader.load(writer.keys([cls(7), 1]))
+        assert (key.x, none, one) == (7, None, 1)
+    with pytest.raises(PySparkPicklingError, match="lock"):
+        writer.keys([1, threading.Lock()])
+
+
 def test_types_of_records_are_kept():
     odd = [Point(1, 2), (1, 2), [1, 2], True, 1, 1.0, -0.0, (1,), "a\ud800", np.float64(1)]
     again = FrameReader().load(dump_frame(odd))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import touch_free_memory
 from benchmarks.model import Workload
 from benchmarks.session import Session
 
@@ -53,6 +54,7 @@ def run_workload(
             name = session.engine.name
             if name not in answers or (turn and spent[name] > PATIENCE_S):
                 continue
+            touch_free_memory()
             reply = _ask(session, workload, data, scale, watch=False)
             if reply.get("answer") != answers[name]:
                 results[name] = {"error": reply.get("error", "another answer the second time")}

@@ -124,4 +124,11 @@ def distinct(pair: Pair, data: Path, scale: float) -> Any:
     return number, dict(one[0] + other[0]), mean, (squares / count) ** 0.5
 
 
-PROGRAMS = {"group_skew": group_skew, "join": join, "sort": sort, "distinct": distinct}
+PROGRAMS = {
+    "group_skew": group_skew,
+    "join": join,
+    "join_once": join,
+    "sort": sort,
+    "distinct": distinct,
+    "distinct_cached": distinct,
+}

@@ -75,4 +75,9 @@ def narrow_chain(pair: Pair, data: Path, scale: float) -> Any:
     return sum(pair.run(_chain, (0, 1), both(int(3_000_000 * scale))))
 
 
-PROGRAMS = {"word_count": word_count, "log_etl": log_etl, "narrow_chain": narrow_chain}
+PROGRAMS = {
+    "word_count": word_count,
+    "log_etl": log_etl,
+    "log_etl_cached": log_etl,
+    "narrow_chain": narrow_chain,
+}

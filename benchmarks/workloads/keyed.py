@@ -20,11 +20,21 @@ def group_skew(sc: Any, data: Path, scale: float) -> Any:
 
 def join(sc: Any, data: Path, scale: float) -> Any:
     """1M records with 100k by a string key."""
+    joined = _joined(sc, scale)
+    return joined.stats().count(), joined.sum()
+
+
+def join_once(sc: Any, data: Path, scale: float) -> Any:
+    """The same in one action, which knows both answers."""
+    stats = _joined(sc, scale).stats()
+    return stats.count(), round(stats.sum())
+
+
+def _joined(sc: Any, scale: float) -> Any:
     n = times(100_000, scale)
     left = sc.range(10 * n, numSlices=PARTITIONS).map(lambda i: (f"key-{mixed(i) % n}", i))
     right = sc.range(n, numSlices=PARTITIONS).map(lambda i: (f"key-{i}", -i))
-    joined = left.join(right, PARTITIONS).map(lambda row: row[1][0] + row[1][1])
-    return joined.stats().count(), joined.sum()
+    return left.join(right, PARTITIONS).map(lambda row: row[1][0] + row[1][1])
 
 
 def ends(records: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, ...]]:
@@ -54,8 +64,23 @@ def sort(sc: Any, data: Path, scale: float) -> Any:
 
 def distinct(sc: Any, data: Path, scale: float) -> Any:
     """distinct().count() of 2M records, half of them different; countByValue; stats."""
+    return _counts(_numbers(sc, scale))
+
+
+def distinct_cached(sc: Any, data: Path, scale: float) -> Any:
+    """The same by a user who caches what three questions are asked of."""
+    numbers = _numbers(sc, scale).cache()
+    answers = _counts(numbers)
+    numbers.unpersist()
+    return answers
+
+
+def _numbers(sc: Any, scale: float) -> Any:
     n = times(2_000_000, scale)
-    numbers = sc.range(n, numSlices=PARTITIONS).map(lambda i: mixed(i) % (n // 2 + 1))
+    return sc.range(n, numSlices=PARTITIONS).map(lambda i: mixed(i) % (n // 2 + 1))
+
+
+def _counts(numbers: Any) -> Any:
     number = numbers.distinct(PARTITIONS).count()
     common = numbers.map(lambda x: x % 1_000).countByValue()
     stats = numbers.stats()
@@ -64,7 +89,9 @@ def distinct(sc: Any, data: Path, scale: float) -> Any:
 
 WORKLOADS = (
     Workload("group_skew", group_skew, "1M records, 20,000 keys of very different size"),
-    Workload("join", join, "1M records with 100k by a string"),
+    Workload("join", join, "1M records with 100k by a string; count, then sum"),
+    Workload("join_once", join_once, "the same, both in one action"),
     Workload("sort", sort, "sortByKey of 1M records"),
     Workload("distinct", distinct, "distinct, countByValue and stats of 2M ints"),
+    Workload("distinct_cached", distinct_cached, "the same, the ints cached"),
 )

@@ -11,6 +11,7 @@ import itertools
 import random
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -368,9 +369,7 @@ def look(table: Table, name: str, arguments: tuple[Any, ...]) -> str:
         "localIterator": lambda: flat,
         "fold": lambda: sum(len(repr(x)) for x in flat),
         "treeReduce": lambda: sum(len(repr(x)) for x in flat),
-        "countByValue": lambda: sorted(
-            {k: sum(type(x).__name__ == k for x in flat) for k in map(KEYS["kind"], flat)}.items()
-        ),
+        "countByValue": lambda: sorted(Counter(map(KEYS["kind"], flat)).items()),
     }
     return repr(answers[name]())
 

@@ -6,6 +6,7 @@ executors that held it are gone.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import shutil
@@ -215,7 +216,8 @@ class Player:
                 self._blame(what, traceback.format_exc())
                 return None
             finally:
-                self.since = time.monotonic()
+                # What follows is the model's work, which may take its time.
+                self.since = math.inf
 
     def _blame(self, what: str, how: str) -> None:
         self.wrong.append(f"{self.name}, job {self.jobs}: {what:.4000}\n{how}")

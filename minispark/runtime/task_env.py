@@ -153,8 +153,10 @@ class TaskRun:
         )
         for index, source in enumerate(sources):
             if isinstance(source, ShuffleSource):
-                source = self._records(source.shuffle_id, source.num_maps, partition)
-            grouper.insert_source(index, source)
+                frames = self._frames(source.shuffle_id, source.num_maps, partition)
+                grouper.insert_frames(index, frames)
+            else:
+                grouper.insert_source(index, source)
         return grouper.items() if join is None else grouper.joined(join)
 
     def get_or_compute(

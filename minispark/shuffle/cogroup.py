@@ -7,6 +7,7 @@ the dicts become one table, which spills as `minispark.shuffle.table` says.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
@@ -14,10 +15,11 @@ from typing import Any
 from minispark.kernels import joins
 from minispark.shuffle.gauge import Gauge
 from minispark.shuffle.group import SpilledValues, move_large, pieces_fit, pieces_of
-from minispark.shuffle.pairs import NOTHING, group_values, reraise_for
+from minispark.shuffle.pairs import NOTHING, group_columns, group_values, reraise_for
 from minispark.shuffle.table import Entry, SpillableTable
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
+from minispark.storage.serializer import PairFrame
 
 
 class CoGrouper(SpillableTable):
@@ -33,7 +35,9 @@ class CoGrouper(SpillableTable):
         super().__init__(files=files, memory=memory, task_id=task_id)
         self._num_sources = num_sources
         #: The groups of each source while nothing is spilled; empty afterwards.
-        self._sides: list[dict[Any, list[Any]]] = [{} for _ in range(num_sources)]
+        self._sides: list[defaultdict[Any, list[Any]]] = [
+            defaultdict(list) for _ in range(num_sources)
+        ]
         self._loop = self._source_loop(0)
 
     def insert_source(self, source: int, records: Iterable[Any]) -> None:
@@ -43,6 +47,13 @@ class CoGrouper(SpillableTable):
         if self._spill is None and self._fill_side(source, iterator):
             return
         self.insert_all(iterator)
+
+    def insert_frames(self, source: int, frames: Iterator[Iterable[Any]]) -> None:
+        """Adds the pairs of one source, which come as blocks have them."""
+        self._loop = self._source_loop(source)
+        if self._spill is None and self._fill_side_by_frames(source, frames):
+            return
+        self.insert_all(chain.from_iterable(frames))
 
     def items(self) -> Iterator[tuple[Any, tuple[Any, ...]]]:
         """Each key with its values per source. Once only."""
@@ -65,27 +76,52 @@ class CoGrouper(SpillableTable):
 
     # While nothing is spilled.
 
-    def _take_sides(self) -> list[dict[Any, list[Any]]]:
+    def _take_sides(self) -> list[defaultdict[Any, list[Any]]]:
         sides, self._sides = self._sides, []
         return sides
+
+    def _sides_fit(self, source: int, values: Sequence[Any], count: int) -> bool:
+        """Asks the gauge about a side to which `count` values like these came; or spills all."""
+        side = self._sides[source]
+        others = sum(map(len, self._sides)) - len(side)
+        if self._gauge.groups_fit(side, values, count, others):
+            return True
+        self._table = {key: list(groups) for key, groups in joins.grouped(self._take_sides())}
+        self._spill_table()
+        self._gauge.reset()
+        return False
 
     def _fill_side(self, source: int, records: Iterator[Any]) -> bool:
         """Adds pairs until memory is refused; whether all were added."""
         gauge, side = self._gauge, self._sides[source]
-        others = sum(map(len, self._sides)) - len(side)
         while probe := list(islice(records, gauge.probe)):
             group_values(side, probe)
             if gauge.step:
                 group_values(side, islice(records, gauge.step))
             values = [value for _, value in probe]
-            if not gauge.groups_fit(side, values, len(probe) + gauge.step, others):
-                self._table = {
-                    key: list(groups) for key, groups in joins.grouped(self._take_sides())
-                }
-                self._spill_table()
-                gauge.reset()
+            if not self._sides_fit(source, values, len(probe) + gauge.step):
                 return False
         return True
+
+    def _fill_side_by_frames(self, source: int, frames: Iterator[Iterable[Any]]) -> bool:
+        """The same for whole frames, whose size is bounded."""
+        side = self._sides[source]
+        values: list[Any] = []
+        count = 0
+        for frame in frames:
+            if type(frame) is PairFrame:
+                values = frame.values
+                group_columns(side, frame.keys, values)
+            else:
+                records = list(frame)
+                group_values(side, records)
+                values = [value for _, value in records]
+            count += len(values)
+            if count >= self._gauge.step:
+                if not self._sides_fit(source, values, count):
+                    return False
+                count = 0
+        return not count or self._sides_fit(source, values, count)
 
     # The table that spills: key → list of one list per source.
 

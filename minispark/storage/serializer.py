@@ -164,6 +164,22 @@ def dump_frame(records: list[Any], by_value: bool = False) -> bytes:
     return FrameWriter(by_value).rows(records)
 
 
+class PairFrame:
+    """The pairs of a frame, as its keys and its values; pairs are made when they are asked for."""
+
+    __slots__ = ("keys", "values")
+
+    def __init__(self, keys: list[Any], values: list[Any]) -> None:
+        if len(keys) != len(values):
+            raise PySparkRuntimeError(f"a frame has {len(keys)} keys and {len(values)} values")
+        self.keys = keys
+        self.values = values
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        # Where they are only taken apart, it is the same tuple's memory again and again.
+        return zip(self.keys, self.values)
+
+
 class FrameReader:
     """Loads the frames of one stream, in order."""
 
@@ -184,10 +200,7 @@ class FrameReader:
             yield frame if type(frame) is list else list(frame)
 
     def lazy_frames(self, buf: Buffer | Checked) -> Iterator[Iterable[Any]]:
-        """As `frames`, but pairs are made one by one as they are taken.
-
-        Where they are only taken apart, it is the same tuple's memory again and again.
-        """
+        """As `frames`, but a frame of pairs is a `PairFrame`."""
         if isinstance(buf, Checked):
             yield from self._checked(buf)
             return
@@ -216,8 +229,7 @@ class FrameReader:
             if kind & _CLASSES:
                 kind, body = kind - _CLASSES, self._without_table(body)
             if kind == _PAIRS:
-                keys, values = pickle.loads(body)
-                return zip(keys, values, strict=True)
+                return PairFrame(*pickle.loads(body))
             if kind == _ROWS:
                 return pickle.loads(body)  # type: ignore[no-any-return]
             if kind == _KEYS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import pickle
 import random
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minispark.errors import DiskFullError, PySparkTypeError
+from minispark.errors import DiskFullError, PySparkRuntimeError, PySparkTypeError
 from minispark.kernels import elements, joins
 from minispark.plan.nodes import Aggregator
 from minispark.shuffle.cogroup import CoGrouper
@@ -20,6 +21,7 @@ from minispark.shuffle.group import ExternalGrouper, SpilledValues
 from minispark.shuffle.pairs import is_identity, is_plus
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
+from minispark.storage.serializer import PairFrame
 
 HUGE, TINY = 1 << 40, 1000
 
@@ -111,12 +113,27 @@ def test_one_key_with_most_records(files):
     assert type(found["k0"]) is list
 
 
+def frames_of(pairs, size=7):
+    """Pairs as blocks have them, and now and then as rows."""
+    for start in range(0, len(pairs), size):
+        part = pairs[start : start + size]
+        yield part if start % 5 == 4 else PairFrame([k for k, _ in part], [v for _, v in part])
+
+
+def fill(table, sources, by_frames):
+    for i, source in enumerate(sources):
+        if by_frames:
+            table.insert_frames(i, frames_of(source))
+        else:
+            table.insert_source(i, iter(source))
+
+
+@pytest.mark.parametrize("by_frames", [False, True], ids=["records", "frames"])
 @pytest.mark.parametrize(("count", "keys"), CASES)
-def test_cogrouper(task, count, keys):
+def test_cogrouper(task, count, keys, by_frames):
     sources = [some_pairs(count, keys, seed) for seed in (1, 2, 3)]
     with CoGrouper(3, **task) as table:
-        for i, source in enumerate(sources):
-            table.insert_source(i, iter(source))
+        fill(table, sources, by_frames)
         found = [(k, tuple(map(list, groups))) for k, groups in table.items()]
     expected = {}
     for i, source in enumerate(sources):
@@ -330,10 +347,9 @@ def test_joins_of_tables_are_those_of_groups(kind, left, right, budget):
             expected.setdefault(k, ([], []))[i].append(v)
     pairs = [(k, x) for k, groups in expected.items() for x in joins.OF_GROUPS[kind](groups)]
     with tempfile.TemporaryDirectory() as root:
-        for is_cogroup in (True, False):
+        for is_cogroup, by_frames in itertools.product((True, False), (True, False)):
             with cogrouper(root) as table:
-                table.insert_source(0, left)
-                table.insert_source(1, right)
+                fill(table, (left, right), by_frames)
                 # Which of several equal keys stands for all is part of the answer. A NaN
                 # is a key of its own each time it comes back from disk.
                 if table.is_spilled and any(k != k for k, _ in left + right):
@@ -343,11 +359,36 @@ def test_joins_of_tables_are_those_of_groups(kind, left, right, budget):
                 assert repr(list(found)) == repr(list(wanted))
 
 
-def test_sources_share_one_budget(files):
+def test_a_frame_of_keys_that_cannot_be_keys(files):
+    class Ending:
+        def __hash__(self):
+            raise StopIteration
+
+    class Odd:
+        def __hash__(self):
+            raise ValueError("mine")
+
+    def grouped(keys):
+        with CoGrouper(2, files=files, memory=MemoryManager(HUGE), task_id=1) as table:
+            table.insert_frames(0, iter([PairFrame(keys, list(range(len(keys))))]))
+
+    with pytest.raises(PySparkTypeError, match=r"\(\[7\], 1\) cannot be hashed \(list\)"):
+        grouped(["a", [7], {}])
+    for keys in (["a", Ending(), "b"], ["a", Ending()]):
+        with pytest.raises(RuntimeError):
+            grouped(keys)
+    with pytest.raises(ValueError, match="mine"):
+        grouped(["a", Odd()])
+    with pytest.raises(PySparkRuntimeError, match="2 keys and 1 values"):
+        PairFrame([1, 2], [1])
+
+
+@pytest.mark.parametrize("by_frames", [False, True], ids=["records", "frames"])
+def test_sources_share_one_budget(files, by_frames):
     memory = MemoryManager(4 << 20)
     rows = [(i, "x" * 50) for i in range(12_000)]
     with CoGrouper(2, files=files, memory=memory, task_id=1) as table:
-        table.insert_source(0, rows)
+        fill(table, [rows], by_frames)
         assert not table.is_spilled
         table.insert_source(1, [(-i, x) for i, x in rows])
         assert table.is_spilled

@@ -159,6 +159,7 @@ class Executor:
         """Gives back what a task held whose own clean-up was interrupted."""
         set_current_task(None, self._whole_process)
         self.memory.release_task(task_id)
+        self.files.abandon()
 
     def _compute(self, task: TaskRun, spec: TaskSpec, code: StageCode) -> TaskReport:
         if code.profiler is None:

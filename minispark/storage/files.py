@@ -104,6 +104,8 @@ class NodeFiles:
             max_maps if allowed == resource.RLIM_INFINITY else min(max_maps, max(16, allowed // 8))
         )
         self._copies = KeptFiles(_COPIES_BYTES)
+        #: By thread: the files that it is writing.
+        self._writing: dict[int, set[str]] = {}
         self._lock = threading.Lock()
         self._counter = itertools.count()
         os.makedirs(root, mode=0o700, exist_ok=True)
@@ -130,6 +132,7 @@ class NodeFiles:
             The disk, the quota or the limit of a file's size is exhausted.
         """
         temp = self.temp(relpath)
+        self._writing.setdefault(threading.get_ident(), set()).add(temp)
         size = 0
         try:
             with disk_errors(relpath):
@@ -146,8 +149,24 @@ class NodeFiles:
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temp)
+            self._forget_writing(temp)
             raise
+        self._forget_writing(temp)
         return size
+
+    def _forget_writing(self, temp: str) -> None:
+        # Not in a `finally`: where that is reached by an interrupt, the file may be there.
+        thread = threading.get_ident()
+        writing = self._writing.get(thread, set())
+        writing.discard(temp)
+        if not writing:
+            self._writing.pop(thread, None)
+
+    def abandon(self) -> None:
+        """Removes what this thread was writing when even its clean-up was interrupted."""
+        for temp in self._writing.pop(threading.get_ident(), ()):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temp)
 
     def map_nameless(self, chunks: Iterable[bytes | memoryview]) -> memoryview:
         """Writes the chunks to disk and maps them; they go with the last view.

@@ -72,6 +72,31 @@ def test_failing_source_leaves_nothing(files):
     assert all_files(files) == []
 
 
+def test_what_an_interrupted_clean_up_left_can_be_removed(files, monkeypatch):
+    def inner():
+        yield b"x"
+        files.write_atomic("inner", failing())
+
+    def failing():
+        yield b"x"
+        raise KeyError("mine")
+
+    def interrupted(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            files.write_atomic("outer", inner())
+    assert len(all_files(files)) == 2
+    files.abandon()
+    assert all_files(files) == []
+    files.write_atomic("again", [b"x"])
+    with pytest.raises(KeyError):
+        files.write_atomic("once more", failing())
+    assert files._writing == {}
+
+
 def test_disk_full_leaves_nothing(files):
     with small_disk():
         with pytest.raises(DiskFullError, match="big"):

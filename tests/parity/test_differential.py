@@ -43,7 +43,8 @@ PLACED = {
     *("persist", "sortBy", "groupBy", "repartitionAndSort", "repartition", "sortByKey"),
     *("sortWithin", "foldByKey", "partitionBySize", "distinct", "reduceByKey", "groupByKey"),
     *("combineByKey", "aggregateByKey", "partitionBy", "subtractByKey", "cogroup", "join"),
-    *("leftOuterJoin", "rightOuterJoin", "fullOuterJoin"),
+    *("leftOuterJoin", "rightOuterJoin", "fullOuterJoin", "groupWith"),
+    *("intersection", "subtract", "cartesianAndSort"),
 }
 _WORD = re.compile(r"[^\s,\[\]]+")
 

@@ -108,6 +108,8 @@ KNOWN: dict[str, tuple[Callable[[str], Any], str | None]] = {
     "spark.python.worker.reuse": (parse_bool, "true"),
     "spark.scheduler.mode": (str, "FIFO"),
     "spark.shuffle.compress": (parse_bool, "true"),
+    "spark.shuffle.io.maxRetries": (_integer(0), "3"),
+    "spark.shuffle.io.retryWait": (parse_seconds, "5s"),
     "spark.speculation": (parse_bool, "false"),
     "spark.stage.maxConsecutiveAttempts": (_integer(1), "4"),
     "spark.task.cpus": (_integer(1), "1"),

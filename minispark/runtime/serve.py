@@ -138,7 +138,10 @@ class _Session:
         # The node's agent may die and be restarted; the files must survive that.
         self._occupied = occupy(self._boot.node.root)
         codec = configured_codec(conf)
-        return Fetcher(files, self._boot.node, self._boot.secret, codec=codec)
+        patience = float(
+            conf.value("spark.shuffle.io.maxRetries") * conf.value("spark.shuffle.io.retryWait")
+        )
+        return Fetcher(files, self._boot.node, self._boot.secret, patience=patience, codec=codec)
 
     def send_output(self, stream: str, text: str) -> None:
         """Sends printed text; called from whatever thread prints."""

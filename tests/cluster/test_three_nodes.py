@@ -63,6 +63,8 @@ def shared(cluster: Any, ports: str, open_context: Callable[..., Any]) -> Iterat
         "spark_driver_host": "localhost",
         "spark_driver_bindAddress": "127.0.0.1",
         "spark_driver_port": ports,
+        # However long Ray takes to restart an agent.
+        "spark_shuffle_io_retryWait": f"{LIMIT_S:.0f}s",
     }
     context = open_context(cluster.address, **settings)
     try:

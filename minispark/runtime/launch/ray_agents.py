@@ -236,10 +236,11 @@ class Agents:
                 continue
             try:
                 incarnation = ping(node.address, self._secret, self._interval)
-            except (ConnectionRefusedError, ConnectionResetError):
-                # Its machine answers, so only the process is gone.
+            except (ConnectionError, EOFError):
+                # Its machine answers, so only the process is gone, perhaps in the
+                # middle of an answer.
                 why, patience = "its agent ended and was not restarted", _RESTART_S
-            except (OSError, EOFError) as error:
+            except OSError as error:
                 why = f"its agent is silent: {error}"
                 patience = self._interval * (self._misses - 1)
             else:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import dis
 import sys
 import types
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -33,7 +33,13 @@ from uuid import UUID
 from minispark.kernels.hasherrors import NoPortableHash, refuse
 from minispark.kernels.siphash import seed0_hash
 
-__all__ = ["HASH_PROBE", "hash_is_seeded", "portable_hash", "portable_places"]
+__all__ = [
+    "HASH_PROBE",
+    "deal_by_hash",
+    "hash_is_seeded",
+    "portable_hash",
+    "portable_places",
+]
 
 _MASK = (1 << 64) - 1
 _MAXSIZE = sys.maxsize
@@ -139,6 +145,17 @@ def portable_places(keys: Iterable[Hashable], number: int) -> list[int]:
         memo: Any = _str_memo
         return [memo[key] % number for key in keys]
     return [portable_hash(key) % number for key in keys]
+
+
+def deal_by_hash(keys: Collection[Hashable], kinds: set[type], hands: Sequence[list[Any]]) -> None:
+    """Appends each key to the list of its place (`portable_places`); `kinds` are their types."""
+    number = len(hands)
+    if kinds <= _PLAIN:
+        for key in keys:
+            hands[hash(key) % number].append(key)
+    else:
+        for place, key in zip(portable_places(keys, number), keys, strict=True):
+            hands[place].append(key)
 
 
 def _hash_key(x: object) -> int:

@@ -13,7 +13,7 @@ measured in new keys, else in records.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, NoReturn
 
 from minispark.kernels.elements import keep_first, with_none
@@ -23,7 +23,7 @@ from minispark.plan.loop_source import Ending
 from minispark.plan.nodes import Aggregator
 from minispark.plan.splice import constant_value
 from minispark.plan.steps import Map
-from minispark.shuffle.pairs import NOTHING, keep_first_keys, reraise_for
+from minispark.shuffle.pairs import NOTHING, reraise_for
 
 _ERRORS = (TypeError, ValueError)
 #: How many values stand for all of them.
@@ -90,11 +90,6 @@ _DISTINCT = _taking_lists(_stopping_by_keys(_ending("table[k] = v")), "None")
 _BY_KEYS = (_ADD_CONSTANT, _COUNT, _DISTINCT)
 
 
-#: The keys alone, to be put into the table many at a time.
-_KEYS = Ending(("add_key",), each=("add_key(k)",), takes_pair=True)
-_PIECE = 8192
-
-
 def _add_keys(table: dict[Any, None], keys: list[Any]) -> None:
     """Adds keys that are not there; of equal ones the first stays."""
     table.update(dict.fromkeys(keys))
@@ -147,9 +142,7 @@ def _filling(
     loop: Loop, ending: Ending, table: dict[Any, Any], limit: int, values: tuple[Any, ...]
 ) -> _Filling:
     arguments = (len, _ERRORS, NOTHING, _blame, *values)
-    if ending is _DISTINCT and loop.never_multiplies:
-        yield from _filling_with_keys(loop, table, limit)
-    elif ending in _BY_KEYS:
+    if ending in _BY_KEYS:
         yield from loop.ended(ending, table, limit, *arguments)
     elif not loop.never_multiplies:
         yield from loop.ended(_stopping(ending), table, limit, *arguments)
@@ -162,22 +155,16 @@ def _filling(
             limit = yield
 
 
-def _filling_with_keys(loop: Loop, table: dict[Any, Any], limit: int) -> _Filling:
-    """As the loop of `_DISTINCT`, at the speed of C; at most a quarter more keys come in."""
-    records, run = loop.in_pieces(_KEYS)
-    room = limit
-    for first in records:
-        size = max(1, min(limit // 4, _PIECE))
-        keys: list[Any] = []
-        run(chain((first,), islice(records, size - 1)), keys.append)
-        room += len(table)
-        try:
-            keep_first_keys(table, keys)
-        except _ERRORS as error:
-            _blame(NOTHING, NOTHING, None, error, keys)
-        room -= len(table)
-        if room <= 0:
-            limit = room = yield
+def has_keys_only(loop: Loop, aggregator: Aggregator) -> bool:
+    """Whether all that counts of the loop's pairs is the first of equal keys (`distinct`)."""
+    step, _ = loop.last
+    return (
+        aggregator.kind != "group"
+        and aggregator.merge_value is keep_first
+        and is_identity(aggregator.create_combiner)
+        and isinstance(step, Map)
+        and step.f is with_none
+    )
 
 
 class Feed:

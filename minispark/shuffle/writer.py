@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-from minispark.errors import PySparkException, PySparkTypeError
-from minispark.kernels.hashing import portable_hash, portable_places
-from minispark.kernels.ordering import RangeCut, RangePlacement
+from minispark.kernels.ordering import RangeCut
+from minispark.plan.fuse import loop_over
 from minispark.plan.nodes import Aggregator
 from minispark.shuffle.columns import PairColumns
-from minispark.shuffle.feed import Feed
+from minispark.shuffle.feed import Feed, has_keys_only
 from minispark.shuffle.format import BlockLayout, encode_size, map_output_name
 from minispark.shuffle.gauge import Gauge
+from minispark.shuffle.keys import write_keys
 from minispark.shuffle.pairs import reraise_for
+from minispark.shuffle.placing import Partition, deal, place, raise_place_error
 from minispark.storage.dynamic import Definitions
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager, Reservation
@@ -30,12 +31,10 @@ from minispark.storage.serializer import (
     FRAME_RECORDS,
     FrameWriter,
     next_frame_records,
-    short_repr,
 )
 from minispark.storage.sizing import estimate_bytes
 from minispark.storage.spill import SpillFile, SpillRange
 
-Partition = Callable[[Any], int]
 #: Records whose keys are placed at a time.
 _BATCH = 8192
 _BATCH_BYTES = 1 << 22
@@ -187,32 +186,6 @@ class _MapOutput:
             self._spill.close()
 
 
-def place(keys: Iterable[Any], partition: Partition, num_reducers: int) -> list[int]:
-    """The reduce partition of each key."""
-    if isinstance(partition, RangeCut):
-        partition = partition.placement
-    if isinstance(partition, RangePlacement) and partition.num_partitions == num_reducers:
-        return partition.many(keys)
-    if partition is portable_hash:
-        return portable_places(keys, num_reducers)
-    # Also for one partition: the function may refuse a key.
-    return [partition(k) % num_reducers for k in keys]
-
-
-def _raise_place_error(keys: Iterable[Any], partition: Partition, error: Exception) -> NoReturn:
-    """Raises what names the key that could not be placed, else `error` itself."""
-    if not isinstance(error, PySparkException):
-        for key in keys:
-            value = partition(key)
-            if not hasattr(value, "__index__"):
-                raise PySparkTypeError(
-                    f"The partition function must give an int; for the key {short_repr(key)} "
-                    f"it gave {short_repr(value)} ({type(value).__name__})",
-                    "NOT_INT",
-                ) from error
-    raise error
-
-
 def _write_combined(
     records: Iterator[Any],
     output: _MapOutput,
@@ -220,10 +193,14 @@ def _write_combined(
     aggregator: Aggregator,
     reservation: Reservation,
 ) -> None:
+    loop = loop_over(records)
+    if loop.never_multiplies and has_keys_only(loop, aggregator):
+        write_keys(loop, output, partition, reservation)
+        return
     is_group = aggregator.kind == "group"
     table: dict[Any, Any] = {}
     gauge = Gauge(reservation)
-    feed = Feed(records, aggregator, table)
+    feed = Feed(loop, aggregator, table)
     flush = _flush_keys if feed.is_of_keys else partial(_flush_table, is_group=is_group)
     while not feed.is_done:
         count = gauge.probe + gauge.step
@@ -243,14 +220,9 @@ def _write_combined(
 
 def _flush_keys(table: dict[Any, None], output: _MapOutput, partition: Partition) -> None:
     """As `_flush_table`, for a table without values."""
-    keys: list[list[Any]] = [[] for _ in range(output.num_reducers)]
-    try:
-        for p, k in zip(place(table, partition, output.num_reducers), table, strict=True):
-            keys[p].append(k)
-    except TypeError as error:
-        _raise_place_error(table, partition, error)
+    hands = deal(table, partition, output.num_reducers)
     table.clear()
-    for reduce_id, members in enumerate(keys):
+    for reduce_id, members in enumerate(hands):
         output.add(reduce_id, members, None)
         members.clear()
 
@@ -270,7 +242,7 @@ def _flush_table(
                 keys[p].append(k)
                 values[p].append(v)
     except TypeError as error:
-        _raise_place_error(table, partition, error)
+        raise_place_error(table, partition, error)
     table.clear()
     for reduce_id in range(num_reducers):
         if is_group:
@@ -315,7 +287,7 @@ def _write_plain(
         except (TypeError, ValueError) as error:
             for record in zip(*batch, strict=True):
                 _check_pair(record, partition, error)
-            _raise_place_error(batch[0], partition, error)
+            raise_place_error(batch[0], partition, error)
         pending += taken
         for p in placed:
             if len(keys[p]) >= FRAME_RECORDS:

@@ -39,6 +39,7 @@ __all__ = [
     "hash_is_seeded",
     "portable_hash",
     "portable_places",
+    "scatter_by_hash",
 ]
 
 _MASK = (1 << 64) - 1
@@ -156,6 +157,26 @@ def deal_by_hash(keys: Collection[Hashable], kinds: set[type], hands: Sequence[l
     else:
         for place, key in zip(portable_places(keys, number), keys, strict=True):
             hands[place].append(key)
+
+
+def scatter_by_hash(
+    keys: Sequence[Hashable],
+    values: Sequence[Any],
+    key_hands: Sequence[list[Any]],
+    value_hands: Sequence[list[Any]],
+) -> None:
+    """Appends each key and its value to the lists of the key's place."""
+    number = len(key_hands)
+    if set(map(type, keys)) <= _PLAIN:
+        # In one loop: a string made a moment ago is hashed while it is in the cache.
+        for key, value in zip(keys, values, strict=True):
+            place = hash(key) % number
+            key_hands[place].append(key)
+            value_hands[place].append(value)
+        return
+    for place, key, value in zip(portable_places(keys, number), keys, values, strict=True):
+        key_hands[place].append(key)
+        value_hands[place].append(value)
 
 
 def _hash_key(x: object) -> int:

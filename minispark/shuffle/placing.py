@@ -10,7 +10,12 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
-from minispark.kernels.hashing import deal_by_hash, portable_hash, portable_places
+from minispark.kernels.hashing import (
+    deal_by_hash,
+    portable_hash,
+    portable_places,
+    scatter_by_hash,
+)
 from minispark.kernels.ordering import RangeCut, RangePlacement
 from minispark.storage.serializer import short_repr
 
@@ -56,3 +61,27 @@ def deal(keys: Collection[Any], partition: Partition, num_reducers: int) -> list
     except TypeError as error:
         raise_place_error(keys, partition, error)
     return hands
+
+
+def scatter(
+    keys: list[Any],
+    values: list[Any],
+    partition: Partition,
+    key_hands: list[list[Any]],
+    value_hands: list[list[Any]],
+) -> Iterable[int]:
+    """Appends pairs to the lists of their reduce partitions; says which may have got some."""
+    if partition is portable_hash and len(keys) >= len(key_hands):
+        scatter_by_hash(keys, values, key_hands, value_hands)
+        return range(len(key_hands))
+    runs = partition.cut(keys, values) if isinstance(partition, RangeCut) else None
+    if runs is None:
+        placed = place(keys, partition, len(key_hands))
+        for p, k, v in zip(placed, keys, values, strict=True):
+            key_hands[p].append(k)
+            value_hands[p].append(v)
+        return set(placed)
+    for p, run_keys, run_values in runs:
+        key_hands[p] += run_keys
+        value_hands[p] += run_values
+    return [p for p, _, _ in runs]

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-from minispark.kernels.ordering import RangeCut
 from minispark.plan.fuse import loop_over
 from minispark.plan.nodes import Aggregator
 from minispark.shuffle.columns import PairColumns
@@ -23,7 +22,7 @@ from minispark.shuffle.format import BlockLayout, encode_size, map_output_name
 from minispark.shuffle.gauge import Gauge
 from minispark.shuffle.keys import write_keys
 from minispark.shuffle.pairs import reraise_for
-from minispark.shuffle.placing import Partition, deal, place, raise_place_error
+from minispark.shuffle.placing import Partition, deal, place, raise_place_error, scatter
 from minispark.storage.dynamic import Definitions
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager, Reservation
@@ -283,7 +282,7 @@ def _write_plain(
     while (batch := columns.take(size))[0]:
         taken = len(batch[0])
         try:
-            placed = _scatter(*batch, partition, keys, values)
+            placed = scatter(*batch, partition, keys, values)
         except (TypeError, ValueError) as error:
             for record in zip(*batch, strict=True):
                 _check_pair(record, partition, error)
@@ -305,27 +304,6 @@ def _write_plain(
         # Fewer at a time where records are large.
         size = max(1, min(_BATCH, 4 * size, _BATCH_BYTES // record_bytes))
     _flush_buckets(keys, values, output)
-
-
-def _scatter(
-    batch_keys: list[Any],
-    batch_values: list[Any],
-    partition: Partition,
-    keys: list[list[Any]],
-    values: list[list[Any]],
-) -> Iterable[int]:
-    """Puts pairs into the buckets of their partitions; says which got some."""
-    runs = partition.cut(batch_keys, batch_values) if isinstance(partition, RangeCut) else None
-    if runs is None:
-        placed = place(batch_keys, partition, len(keys))
-        for p, k, v in zip(placed, batch_keys, batch_values, strict=True):
-            keys[p].append(k)
-            values[p].append(v)
-        return set(placed)
-    for p, run_keys, run_values in runs:
-        keys[p] += run_keys
-        values[p] += run_values
-    return [p for p, _, _ in runs]
 
 
 def _check_pair(record: Any, partition: Partition, error: Exception) -> None:

@@ -25,6 +25,9 @@ from minispark.kernels.splits import FileSplit, FilesSplit
 __all__ = ["read_binary", "read_records", "read_text", "read_whole_text"]
 
 _CHUNK_BYTES = 1 << 20
+#: What is read of a local file at a time: with the lines made of it, it fits into a core's
+#: cache, from which whoever looks at the lines takes them.
+_LOCAL_CHUNK_BYTES = 1 << 18
 #: How far to read at a time for the end of a range's last line.
 _TAIL_BYTES = 1 << 16
 _BOM = codecs.BOM_UTF8
@@ -57,23 +60,25 @@ def _line_blocks(split: FileSplit) -> Iterator[bytes]:
     stream = open_decompressed(split.path)
     try:
         if codec_of(split.path) is not None:
-            yield from _blocks(stream, 0, _UNBOUNDED)
+            yield from _blocks(stream, 0, _UNBOUNDED, _LOCAL_CHUNK_BYTES)
         else:
+            # Elsewhere each read may be a request.
+            size = _LOCAL_CHUNK_BYTES if split.path.startswith("/") else _CHUNK_BYTES
             if split.start:
                 stream.seek(split.start)  # type: ignore[attr-defined]
-            yield from _blocks(stream, split.start, split.length + 1)
+            yield from _blocks(stream, split.start, split.length + 1, size)
     finally:
         stream.close()
 
 
-def _blocks(stream: ByteReader, start: int, left: int) -> Iterator[bytes]:
+def _blocks(stream: ByteReader, start: int, left: int, size: int) -> Iterator[bytes]:
     """As `_line_blocks`; a line that begins within the next `left` bytes is ours."""
     at_file_start = start == 0
     skipping = start > 0  # to the end of a line that is the previous range's
     unfinished: list[bytes] = []
     held = b""  # a \r whose \n may be next
     while left > 0:
-        chunk = stream.read(min(_CHUNK_BYTES, left))
+        chunk = stream.read(min(size, left))
         if not chunk:
             break
         left -= len(chunk)

@@ -148,6 +148,7 @@ def test_splits_together_have_each_line_once(tmp_path_factory, data, cuts, chunk
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text, "_CHUNK_BYTES", chunk)
+        patch.setattr(text, "_LOCAL_CHUNK_BYTES", chunk)
         patch.setattr(text, "_TAIL_BYTES", chunk)
         raw = [line for s in splits for line in read_text(s, use_unicode=False)]
         decoded = [line for s in splits for line in read_text(s)]

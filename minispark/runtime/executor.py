@@ -25,6 +25,7 @@ from minispark.runtime.collector import rare_full_collections
 from minispark.runtime.current import set_current_task
 from minispark.runtime.failures import TaskKilled, describe
 from minispark.runtime.files import UserFiles
+from minispark.runtime.footprint import Footprint
 from minispark.runtime.loaded_broadcasts import Broadcasts
 from minispark.runtime.messages import (
     INLINE_BYTES,
@@ -56,6 +57,11 @@ def _nobody_has(_task_id: TaskId, _block: BlockKey) -> NodeId | None:
     return None
 
 
+def budget_of(conf: SparkConf) -> int:
+    """What an executor may use for data."""
+    return int(conf.value("spark.executor.memory") * conf.value("spark.memory.fraction"))
+
+
 class Executor:
     """One task at a time, on whatever thread calls `run`."""
 
@@ -70,9 +76,9 @@ class Executor:
         self.executor_id = executor_id
         self.node = node
         self.conf = conf
-        self.files: NodeFiles = NodeFiles(node.root)
+        budget = budget_of(conf)
+        self.files: NodeFiles = NodeFiles(node.root, budget=budget)
         self.reader = reader
-        budget = int(conf.value("spark.executor.memory") * conf.value("spark.memory.fraction"))
         self.memory: MemoryManager = MemoryManager(
             budget, conf.value("spark.memory.storageFraction")
         )
@@ -82,6 +88,7 @@ class Executor:
         self.broadcasts: Broadcasts = Broadcasts(reader, conf.value("spark.executor.memory") // 2)
         self.user_files: UserFiles = UserFiles(self.files, node.node_id, reader)
         self._whole_process = whole_process
+        self._footprint = Footprint(self.memory) if whole_process else None
         #: Without the driver, so that second copies make sense.
         self.may_be_lost = whole_process
         #: What its tasks have: cores, and units of other resources by name.
@@ -134,6 +141,10 @@ class Executor:
         """
         started = time.perf_counter()
         code = self._stages[spec.stage]
+        if self._footprint is not None:
+            output = code.output
+            collects = output is not None and not output.map_side_combine
+            self._footprint.before(spec.stage, collects)
         task = TaskRun(self, spec, code)
         set_current_task(task, self._whole_process)
         try:
@@ -151,6 +162,8 @@ class Executor:
         finally:
             set_current_task(None, self._whole_process)
             task.close()
+            if self._footprint is not None:
+                self._footprint.after()
         return report._replace(
             updates=self.blocks.drain_updates(), run_s=time.perf_counter() - started
         )

@@ -29,7 +29,7 @@ from minispark.kernels.hashing import HASH_PROBE, portable_hash
 from minispark.plan.spec import BlockKey
 from minispark.runtime.boot import DRIVER_NODE, ExecutorBoot
 from minispark.runtime.collector import TASK_THRESHOLDS
-from minispark.runtime.executor import Executor
+from minispark.runtime.executor import Executor, budget_of
 from minispark.runtime.failures import TaskKilled
 from minispark.runtime.messages import TaskReport, TaskSpec, receive, send
 from minispark.runtime.node_reader import NodeReader, SameNodeReader
@@ -128,7 +128,7 @@ class _Session:
         return connection
 
     def _reader(self, conf: SparkConf) -> NodeReader:
-        files = NodeFiles(self._boot.node.root)
+        files = NodeFiles(self._boot.node.root, budget=budget_of(conf))
         if self._boot.node.node_id == DRIVER_NODE:
             return SameNodeReader(files)
         from minispark.runtime.fetch import Fetcher

@@ -76,7 +76,9 @@ class TaskRun:
             piece = data[split.offset : split.offset + split.length]
             found = None
             if len(piece) == split.length:
-                found = checked(piece, split.crc, steps=split.steps, changed=changed)
+                found = checked(
+                    piece, split.crc, steps=split.steps, changed=changed, origin=split.offset
+                )
             if found is None:
                 raise damaged()
             return found

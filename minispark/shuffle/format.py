@@ -27,6 +27,7 @@ from minispark.storage.checked import (
     step_count,
     unpack_steps,
 )
+from minispark.storage.mapped import is_mapped
 
 MAGIC = b"MSSHUF02"
 _TRAILER = struct.Struct("<III8s")
@@ -100,7 +101,7 @@ def write(blocks: Iterable[Iterable[bytes | memoryview]]) -> Iterator[bytes | me
 class MapOutputIndex:
     """Where the blocks of one map output are; made by `open_index`."""
 
-    __slots__ = ("_crcs", "_data", "_offsets", "_steps", "num_reducers")
+    __slots__ = ("_crcs", "_data", "_offsets", "_steps", "keeps_pages", "num_reducers")
 
     def __init__(
         self, data: memoryview, offsets: memoryview, crcs: memoryview, steps: memoryview
@@ -110,6 +111,8 @@ class MapOutputIndex:
         self._crcs = crcs
         self._steps = steps
         self.num_reducers: int = len(crcs) // 4
+        #: Whether pages of a mapped file stay when one of its blocks was read.
+        self.keeps_pages: bool = is_mapped(data) and is_small(len(data) // max(1, len(crcs) // 4))
 
     def block(self, reduce_id: int) -> memoryview | Checked:
         """One block, verified; what changes in the file from now on changes nothing in it.
@@ -126,7 +129,7 @@ class MapOutputIndex:
         if len(block) != length:
             raise CorruptBlockError(f"a block has {len(block)} bytes instead of {length}")
         steps = None if is_small(length) else self._steps_of(reduce_id)
-        found = checked(block, crc, steps=steps)
+        found = checked(block, crc, steps=steps, origin=offset)
         if found is None:
             raise CorruptBlockError(f"a block of {length} bytes does not have its checksum")
         return found

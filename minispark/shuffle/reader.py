@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
@@ -96,11 +97,14 @@ class LocalFetcher:
         self._files = files
         # Verifying an index once per file, not once per block of it.
         self._indexes: OrderedDict[str, tuple[memoryview, MapOutputIndex]] = OrderedDict()
+        #: The locations of which all indexes were opened last.
+        self._opened: Sequence[MapLocation] | None = None
 
     def fetch(
         self, shuffle_id: ShuffleId, reduce_id: int, locations: Sequence[MapLocation]
     ) -> Iterator[tuple[MapLocation, memoryview | Checked]]:
         """See `BlockFetcher`."""
+        self._open_all(shuffle_id, locations)
         for position, location in enumerate(locations):
             try:
                 block = self._block(shuffle_id, reduce_id, location)
@@ -116,6 +120,21 @@ class LocalFetcher:
                 raise failed from error
             yield location, block
 
+    def _open_all(self, shuffle_id: ShuffleId, locations: Sequence[MapLocation]) -> None:
+        """Opens what is not open yet, before any record is read.
+
+        Indexes stay. Opened one by one they would lie between the records of the whole
+        partition, and each would hold the memory around it when the records are gone.
+        """
+        if self._opened is locations:
+            return
+        for location in locations:
+            name = map_output_name(shuffle_id, location.map_id, location.attempt)
+            if name not in self._indexes:
+                with suppress(OSError, CorruptBlockError):  # its reader is told
+                    self._index(name)
+        self._opened = locations
+
     def forget(self, prefix: str) -> None:
         """Lets go of the files whose names begin so."""
         for name in [name for name in self._indexes if name.startswith(prefix)]:
@@ -126,7 +145,11 @@ class LocalFetcher:
         self, shuffle_id: ShuffleId, reduce_id: int, location: MapLocation
     ) -> memoryview | Checked:
         name = map_output_name(shuffle_id, location.map_id, location.attempt)
-        return self._index(name).block(reduce_id)
+        index = self._index(name)
+        block = index.block(reduce_id)
+        if index.keeps_pages:
+            self._files.was_read(len(block) if isinstance(block, memoryview) else 0)
+        return block
 
     def _is_readable(self, shuffle_id: ShuffleId, reduce_id: int, location: MapLocation) -> bool:
         name = map_output_name(shuffle_id, location.map_id, location.attempt)

@@ -26,6 +26,7 @@ from minispark.shuffle.placing import Partition, deal, place, raise_place_error,
 from minispark.storage.dynamic import Definitions
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager, Reservation
+from minispark.storage.pages import Pages
 from minispark.storage.serializer import (
     FRAME_RECORDS,
     FrameWriter,
@@ -36,7 +37,16 @@ from minispark.storage.spill import SpillFile, SpillRange
 
 #: Records whose keys are placed at a time.
 _BATCH = 8192
-_BATCH_BYTES = 1 << 22
+#: How large a batch may be, also as a part of the budget.
+_BATCH_BYTES, _BATCH_PART = 1 << 22, 16
+_MIN_BATCH_BYTES = 1 << 16
+#: As long as nothing is known of their sizes, records that fill one if they have so many
+#: bytes; then so many times more each time.
+_UNKNOWN_BYTES, _BATCH_GROWTH = 1 << 18, 16
+#: A bucket of so many bytes becomes a frame.
+_BUCKET_BYTES = 1 << 18
+#: Frames that are put on disk at a time where memory was refused.
+_SPILL_BYTES = 1 << 20
 #: Pairs of a batch that stand for all of it.
 _SAMPLE = 60
 #: Groups in the first frame of a block that has many values.
@@ -44,6 +54,8 @@ _FIRST_GROUPS = 16
 _MANY_VALUES = 32 * FRAME_RECORDS
 #: The part of the budget that frames may take before they are spilled.
 _FRAMES_PART = 8
+#: Frames that may be in the heap, also as a part of what is in memory.
+_HEAP_BYTES, _HEAP_PART = 1 << 21, 16
 
 
 class Written(NamedTuple):
@@ -87,13 +99,13 @@ def write_map_output(
     combines = aggregator is not None and map_side_combine
     # Plain pairs are frames from the start, which the reservation counts.
     beside = memory.total_bytes // _FRAMES_PART if combines else memory.total_bytes
-    output = _MapOutput(num_reducers, files, beside)
+    output = _MapOutput(num_reducers, files, memory, beside)
     reservation = Reservation(memory, task_id)
     try:
         if aggregator is not None and map_side_combine:
             _write_combined(records, output, partition, aggregator, reservation)
         else:
-            _write_plain(records, output, partition, reservation)
+            _write_plain(records, output, partition, reservation, memory.total_bytes)
         return output.finish(map_output_name(shuffle_id, map_id, attempt))
     finally:
         output.close()
@@ -103,12 +115,17 @@ def write_map_output(
 class _MapOutput:
     """Frames per reduce partition: the last ones in memory, earlier ones spilled."""
 
-    def __init__(self, num_reducers: int, files: NodeFiles, max_bytes: int) -> None:
+    def __init__(
+        self, num_reducers: int, files: NodeFiles, memory: MemoryManager, max_bytes: int
+    ) -> None:
         self.num_reducers = num_reducers
         self._files = files
+        self._memory = memory
         #: What frames may occupy beside the table that they are made of.
         self._max_bytes = max_bytes
-        self._frames: list[list[bytes]] = [[] for _ in range(num_reducers)]
+        self._heap_bytes = max(_HEAP_BYTES, max_bytes // _HEAP_PART)
+        self._frames: list[list[bytes | memoryview]] = [[] for _ in range(num_reducers)]
+        self._pages = Pages()
         #: A block is a stream of frames; spilled ones come first in it.
         definitions: Definitions = {}
         self._writers = [FrameWriter(definitions=definitions) for _ in range(num_reducers)]
@@ -143,11 +160,18 @@ class _MapOutput:
                 frame = writer.pairs(keys, values)
             else:
                 frame = writer.pairs(keys[position:end], values[position:end])
-            frames.append(frame)
+            frames.append(self._kept(frame))
             self.num_bytes += len(frame)
             if self.num_bytes > self._max_bytes:
                 self.spill()
             position, step = end, next_frame_records(step, len(frame))
+
+    def _kept(self, frame: bytes) -> bytes | memoryview:
+        if self.num_bytes < self._heap_bytes:
+            return frame
+        if self._pages.must_grow(frame) and not self._memory.may_grow(len(frame)):
+            self.spill()
+        return self._pages.keep(frame)
 
     def spill(self) -> None:
         """Moves the frames in memory to the spill file."""
@@ -157,6 +181,7 @@ class _MapOutput:
             if frames:
                 ranges.append(self._spill.append(frames))
                 frames.clear()
+        self._pages.clear()
         self.num_bytes = 0
 
     def finish(self, name: str) -> Written:
@@ -173,7 +198,7 @@ class _MapOutput:
             yield from layout.block(self._block(reduce_id))
         yield layout.footer()
 
-    def _block(self, reduce_id: int) -> Iterator[bytes]:
+    def _block(self, reduce_id: int) -> Iterator[bytes | memoryview]:
         if self._spill is not None:
             for where in self._ranges[reduce_id]:
                 yield from self._spill.raw(where)
@@ -271,13 +296,15 @@ def _write_plain(
     output: _MapOutput,
     partition: Partition,
     reservation: Reservation,
+    budget: int,
 ) -> None:
     num_reducers = output.num_reducers
     keys: list[list[Any]] = [[] for _ in range(num_reducers)]
     values: list[list[Any]] = [[] for _ in range(num_reducers)]
     #: Records in `keys` and `values`.
     pending = 0
-    size = 64
+    batch_bytes = max(_MIN_BATCH_BYTES, min(_BATCH_BYTES, budget // _BATCH_PART))
+    size = max(4, batch_bytes // _UNKNOWN_BYTES)
     columns = PairColumns(records)
     while (batch := columns.take(size))[0]:
         taken = len(batch[0])
@@ -288,21 +315,25 @@ def _write_plain(
                 _check_pair(record, partition, error)
             raise_place_error(batch[0], partition, error)
         pending += taken
-        for p in placed:
-            if len(keys[p]) >= FRAME_RECORDS:
-                pending -= len(keys[p])
-                output.add(p, keys[p], values[p])
-                keys[p], values[p] = [], []
         step = max(1, taken // _SAMPLE)
         sample = [*zip(batch[0][::step], batch[1][::step], strict=True)]
         record_bytes = max(1, estimate_bytes(sample) // len(sample))
-        if not reservation.covers(pending * record_bytes + output.num_bytes):
-            _flush_buckets(keys, values, output)
-            pending = 0
+        del batch, sample
+        # Frames have fewer records where these are large, and so have batches.
+        full = max(1, min(FRAME_RECORDS, _BUCKET_BYTES // record_bytes))
+        for p in placed:
+            if len(keys[p]) >= full:
+                pending -= len(keys[p])
+                # One frame rather than one and a bit.
+                output.add(p, keys[p], values[p], full + full // 2)
+                keys[p], values[p] = [], []
+        size = max(1, min(_BATCH, _BATCH_GROWTH * size, batch_bytes // record_bytes))
+        # With the next batch.
+        if not reservation.covers((pending + size) * record_bytes + output.num_bytes):
             output.spill()
+            _flush_buckets(keys, values, output, spills=True)
+            pending = 0
             reservation.release()
-        # Fewer at a time where records are large.
-        size = max(1, min(_BATCH, 4 * size, _BATCH_BYTES // record_bytes))
     _flush_buckets(keys, values, output)
 
 
@@ -314,8 +345,15 @@ def _check_pair(record: Any, partition: Partition, error: Exception) -> None:
         reraise_for(record, error)
 
 
-def _flush_buckets(keys: list[list[Any]], values: list[list[Any]], output: _MapOutput) -> None:
+def _flush_buckets(
+    keys: list[list[Any]], values: list[list[Any]], output: _MapOutput, spills: bool = False
+) -> None:
+    """Makes frames of all buckets; with `spills` they go to disk as they come."""
     for reduce_id, bucket in enumerate(keys):
         if bucket:
             output.add(reduce_id, bucket, values[reduce_id])
             keys[reduce_id], values[reduce_id] = [], []
+            if spills and output.num_bytes > _SPILL_BYTES:
+                output.spill()
+    if spills:
+        output.spill()

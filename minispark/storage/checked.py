@@ -18,11 +18,14 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from minispark.errors import CorruptFileError
+from minispark.storage.mapped import let_go
 
 #: Up to this much is copied as a whole.
 SMALL_BYTES = 1 << 20
 #: What is copied and checked at once of what is larger. Part of the formats of files.
 STEP_BYTES = 256 << 10
+#: Pages of the file are given back when so much was copied of them.
+_LET_GO_BYTES = 1 << 20
 
 
 class ChangedError(CorruptFileError):
@@ -100,6 +103,7 @@ def checked(
     start: int = 0,
     steps: Sequence[int] | None = None,
     changed: Callable[[ChangedError], None] | None = None,
+    origin: int | None = None,
 ) -> memoryview | Checked | None:
     """The bytes of a view, to be read once; None when their CRC-32 is another one.
 
@@ -112,6 +116,9 @@ def checked(
         are checked only when they are read, which raises where they are not right.
     changed
         Told of that error before it is raised.
+    origin
+        Where large bytes begin in the file that is mapped, if its pages are to be given
+        back when they were read.
     """
     if is_small(len(view)):
         copy = bytes(view)
@@ -124,7 +131,7 @@ def checked(
         steps = sums.steps
     if len(steps) != step_count(len(view)):
         return None
-    return Checked(view, [start, *steps, crc], changed)
+    return Checked(view, [start, *steps, crc], changed, origin)
 
 
 class Checked:
@@ -134,17 +141,33 @@ class Checked:
     ----------
     crcs
         What the checksum began with, that up to each whole step, and that of all.
+    origin
+        See `checked`.
     """
 
-    __slots__ = ("_begin", "_buffer", "_changed", "_copied", "_crcs", "_end", "_view")
+    __slots__ = (
+        "_begin",
+        "_buffer",
+        "_changed",
+        "_copied",
+        "_crcs",
+        "_end",
+        "_let_go",
+        "_origin",
+        "_view",
+    )
 
     def __init__(
         self,
         view: memoryview,
         crcs: Sequence[int],
         changed: Callable[[ChangedError], None] | None = None,
+        origin: int | None = None,
     ) -> None:
         self._view = view
+        self._origin = origin
+        #: The pages up to here were given back.
+        self._let_go = 0
         self._crcs = crcs
         self._changed = changed
         #: How many bytes were copied and checked, and the last of them: `_begin` to `_end`
@@ -193,6 +216,7 @@ class Checked:
         ChangedError
             As `read`, and when there are fewer.
         """
+        self._origin = None  # from here on they are needed
         at = self._copied - (self._end - self._begin)
         while at < end:
             part = self.read(min(STEP_BYTES, end - at))
@@ -225,3 +249,7 @@ class Checked:
                 raise error
             self._copied += len(piece)
             self._end += len(piece)
+        is_due = self._copied - self._let_go >= _LET_GO_BYTES or self._copied == len(self._view)
+        if self._origin is not None and is_due:
+            let_go(self._view, self._origin + self._let_go, self._origin + self._copied)
+            self._let_go = self._copied

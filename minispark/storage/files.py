@@ -21,12 +21,18 @@ from collections.abc import Iterable
 
 from minispark.errors import PySparkRuntimeError, disk_errors
 from minispark.storage.kept import Identity, KeptFiles
+from minispark.storage.mapped import let_go
+from minispark.storage.resident import ResidentMemory
 
 _WRITE_BUFFER = 1 << 18
 #: Up to this much is copied, not mapped: that takes half the time, and no descriptor.
 _SMALL_BYTES = 1 << 16
 #: What the copies that are kept may take, each with something for its objects.
 _COPIES_BYTES, _COPY_BYTES = 1 << 24, 1 << 10
+#: Pages of mapped files that may be resident.
+_RESIDENT_BYTES = 1 << 26
+#: The system maps pages around those that are read, at least so many bytes.
+_AROUND_BYTES = 1 << 16
 #: What marks a file that is still being written.
 TEMP_SUFFIX = ".tmp"
 
@@ -95,15 +101,24 @@ class NodeFiles:
     max_maps
         Files kept mapped at a time; fewer where the process may open few
         files, since a mapping keeps a descriptor (before Python 3.13).
+    budget
+        What the process may take for data: what is kept of files is a part of it.
     """
 
-    def __init__(self, root: str, max_maps: int = 1024) -> None:
+    def __init__(self, root: str, max_maps: int = 1024, budget: int | None = None) -> None:
         self.root = root
         allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._maps = KeptFiles(
             max_maps if allowed == resource.RLIM_INFINITY else min(max_maps, max(16, allowed // 8))
         )
-        self._copies = KeptFiles(_COPIES_BYTES)
+        part = _RESIDENT_BYTES if budget is None else budget // 8
+        self._copies = KeptFiles(min(_COPIES_BYTES, part))
+        self._max_resident = part
+        self._resident = ResidentMemory()
+        #: What was resident when pages were given back last.
+        self._least_resident: int | None = None
+        #: Bytes read of mapped files since somebody looked.
+        self._read_bytes = 0
         #: By thread: the files that it is writing.
         self._writing: dict[int, set[str]] = {}
         self._lock = threading.Lock()
@@ -225,6 +240,22 @@ class NodeFiles:
         So a file that somebody else removes gives its space back at once.
         """
         return _map(self.path(relpath))[1]
+
+    def was_read(self, num_bytes: int) -> None:
+        """A part of a mapped file was read: now and then all pages go, if they are many."""
+        self._read_bytes += num_bytes + _AROUND_BYTES
+        if self._read_bytes < self._max_resident // 2:
+            return
+        self._read_bytes = 0
+        now = self._resident.file_bytes()
+        if self._least_resident is None:
+            self._least_resident = now
+        elif now > self._least_resident + self._max_resident:
+            with self._lock:
+                views = self._maps.views()
+            for view in views:
+                let_go(view, 0, len(view))
+            self._least_resident = self._resident.file_bytes()
 
     def is_kept(self, relpath: str, view: memoryview) -> bool:
         """Whether `map_read` gave this view and still keeps it."""

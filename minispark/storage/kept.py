@@ -50,6 +50,10 @@ class KeptFiles:
         kept = self._kept.get(name)
         return kept is not None and kept.view is view
 
+    def views(self) -> list[memoryview]:
+        """All contents."""
+        return [kept.view for kept in self._kept.values()]
+
     def put(self, name: str, identity: Identity, view: memoryview, weight: int) -> None:
         """Keeps contents instead of older ones, and lets go of what is too much."""
         self.drop(name)

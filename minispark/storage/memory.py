@@ -7,7 +7,8 @@ until storage is down to `storage_fraction`. Storage never takes memory from
 execution. A task never waits: what it does not get, it spills. With N tasks
 that use execution memory, each gets at most a N-th part.
 
-Bytes are what callers say they are; the size of the process is not looked at.
+Bytes are what callers say they are. Whether the process itself may grow is asked where
+somebody knows (`set_room`): structures that are not small may not when it may not.
 Evictors are called without the lock, since they call back.
 """
 
@@ -18,6 +19,8 @@ from collections.abc import Callable
 
 #: Most bytes that one structure may hold without a grant.
 _MAX_ALLOWANCE = 4 << 20
+#: The part of the budget that a structure may have though the process may not grow.
+_SMALL_PART = 4
 
 
 class MemoryManager:
@@ -38,11 +41,22 @@ class MemoryManager:
         #: Bytes per task; a task is here only while it holds some.
         self._execution: dict[int, int] = {}
         self._storage = 0
+        #: Most bytes that tasks held since `take_peak`.
+        self._peak = 0
         self._evict: Callable[[int], int] | None = None
+        self._room: Callable[[], int] | None = None
 
     def set_evictor(self, evict: Callable[[int], int]) -> None:
         """Registers `evict(n)`: frees about n bytes of blocks, gives how many."""
         self._evict = evict
+
+    def set_room(self, room: Callable[[], int]) -> None:
+        """Registers `room()`: by how many bytes the process may grow."""
+        self._room = room
+
+    def may_grow(self, num_bytes: int = 0) -> bool:
+        """Whether the process may take so many bytes more, as far as somebody knows."""
+        return self._room is None or self._room() >= num_bytes
 
     @property
     def execution_bytes(self) -> int:
@@ -55,6 +69,12 @@ class MemoryManager:
         """Bytes of the stored blocks."""
         with self._lock:
             return self._storage
+
+    def take_peak(self) -> int:
+        """The most bytes that tasks held for execution since the last call."""
+        with self._lock:
+            peak, self._peak = self._peak, sum(self._execution.values())
+            return peak
 
     def acquire_execution(self, task_id: int, num_bytes: int) -> int:
         """Up to `num_bytes` more for a task; gives how many it got."""
@@ -69,6 +89,7 @@ class MemoryManager:
             granted = max(0, min(self._wanted(task_id, num_bytes), self._free()))
             if granted:
                 self._execution[task_id] = self._execution.get(task_id, 0) + granted
+                self._peak = max(self._peak, sum(self._execution.values()))
             return granted
 
     def release_execution(self, task_id: int, num_bytes: int) -> None:
@@ -127,6 +148,8 @@ class Reservation:
     def __init__(self, memory: MemoryManager, task_id: int) -> None:
         self._memory = memory
         self._task_id = task_id
+        #: What is too small to be worth a spill.
+        self._small = memory.total_bytes // _SMALL_PART
         self._allowance = min(memory.total_bytes // 16, _MAX_ALLOWANCE)
         self._granted = 0
 
@@ -135,7 +158,9 @@ class Reservation:
         if used_bytes + used_bytes // 4 > self._limit:
             wanted = 2 * used_bytes - self._granted
             self._granted += self._memory.acquire_execution(self._task_id, wanted)
-        return used_bytes <= self._limit
+        # Asked in any case: who answers learns what the process takes at first.
+        may_grow = self._memory.may_grow()
+        return used_bytes <= (self._limit if may_grow else min(self._limit, self._small))
 
     def room(self, used_bytes: int) -> float:
         """The part of `used_bytes` by which the structure may grow."""

@@ -69,7 +69,7 @@ class Seal:
 
         Large ones are checked when they are read, which raises `ChangedError`.
         """
-        return checked(self._contents, self._crc, self.stamp, self._steps)
+        return checked(self._contents, self._crc, self.stamp, self._steps, origin=0)
 
     def is_whole(self) -> bool:
         """Whether all of the contents is what was written."""

@@ -39,11 +39,11 @@ class SpillFile:
             self._fd = open_nameless(self._path)
         self._size = 0
         #: What was appended but not written yet.
-        self._pending: list[bytes] = []
+        self._pending: list[bytes | memoryview] = []
         self._pending_bytes = 0
         self._lock = threading.Lock()
 
-    def append(self, frames: Iterable[bytes]) -> SpillRange:
+    def append(self, frames: Iterable[bytes | memoryview]) -> SpillRange:
         """Adds frames and says where they are.
 
         Raises

@@ -82,6 +82,35 @@ def test_reservation_asks_ahead_and_gives_back():
     assert memory.execution_bytes == 0
 
 
+def test_a_structure_that_is_not_small_may_not_grow_when_the_process_may_not():
+    memory = MemoryManager(1000)
+    room = [1]
+    memory.set_room(lambda: room[0])
+    reservation = Reservation(memory, 1)
+    assert reservation.covers(600)
+    room[0] = -1
+    assert not reservation.covers(600)
+    assert not reservation.covers(251)
+    assert reservation.covers(250)
+    room[0] = 0
+    assert reservation.covers(600)
+    assert memory.may_grow()
+    assert not memory.may_grow(1)
+
+
+def test_the_peak_is_told_once():
+    memory = MemoryManager(1000)
+    assert memory.take_peak() == 0
+    memory.acquire_execution(1, 300)
+    memory.acquire_execution(2, 400)
+    memory.release_task(2)
+    assert memory.take_peak() == 700
+    assert memory.take_peak() == 300
+    memory.release_task(1)
+    assert memory.take_peak() == 300
+    assert memory.take_peak() == 0
+
+
 class Budget(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()

@@ -30,6 +30,7 @@ from typing import Any
 import cloudpickle
 
 from minispark.errors import PySparkPicklingError, PySparkRuntimeError
+from minispark.storage.arrays import stacked, unstacked
 from minispark.storage.checked import Checked
 from minispark.storage.dynamic import ClassReader, ClassWriter, Definitions
 
@@ -102,7 +103,9 @@ class FrameWriter:
             A record cannot be pickled; the message shows it.
         """
         try:
-            return self._frame(_ROWS, records)
+            column = _column(records)
+            # What was stacked is copied already.
+            return self._frame(_ROWS, column, self._buffers if column is records else None)
         except _HasBuffers:
             raise
         except Exception as error:
@@ -111,7 +114,7 @@ class FrameWriter:
     def pairs(self, keys: list[Any], values: list[Any]) -> bytes:
         """The frame of the tuples `zip(keys, values)`; loads faster than rows."""
         try:
-            return self._frame(_PAIRS, (keys, values))
+            return self._frame(_PAIRS, (keys, _column(values)))
         except Exception as error:
             raise _unpicklable(zip(keys, values, strict=True), error) from error
 
@@ -122,22 +125,32 @@ class FrameWriter:
         except Exception as error:
             raise _unpicklable(zip(keys, repeat(None)), error) from error
 
-    def _frame(self, kind: int, value: Any) -> bytes:
+    def _frame(self, kind: int, value: Any, buffers: Any = None) -> bytes:
         with _no_gc():
             if self._classes is None:
                 try:
-                    body = pickle.dumps(value, 5, buffer_callback=self._buffers)
+                    body = pickle.dumps(value, 5, buffer_callback=buffers)
                     if _plain_is_right(body, self._by_value):
                         return _HEADER.pack(len(body), kind) + body
                 except (pickle.PicklingError, AttributeError, TypeError):
                     pass  # what plain pickle cannot name, cloudpickle may carry by value
                 self._classes = ClassWriter(self._definitions)
-            table, body = self._classes.dumps(value, self._buffers)
+            table, body = self._classes.dumps(value, buffers)
         if not self._classes.named:
             return _HEADER.pack(len(body), kind) + body
         length = _TABLE.size + len(table) + len(body)
         head = _HEADER.pack(length, kind + _CLASSES) + _TABLE.pack(len(table))
         return b"".join((head, table, body))
+
+
+def _column(records: list[Any]) -> list[Any] | tuple[Any, ...]:
+    """The records as they are pickled: a tuple of blocks where they are small arrays."""
+    return stacked(records) or records
+
+
+def _records(column: list[Any] | tuple[Any, ...]) -> list[Any]:
+    """What `_column` was given."""
+    return unstacked(column) if type(column) is tuple else column  # type: ignore[return-value]
 
 
 def _unpicklable(records: Iterable[Any], error: BaseException) -> PySparkPicklingError:
@@ -229,9 +242,10 @@ class FrameReader:
             if kind & _CLASSES:
                 kind, body = kind - _CLASSES, self._without_table(body)
             if kind == _PAIRS:
-                return PairFrame(*pickle.loads(body))
+                keys, values = pickle.loads(body)
+                return PairFrame(keys, _records(values))
             if kind == _ROWS:
-                return pickle.loads(body)  # type: ignore[no-any-return]
+                return _records(pickle.loads(body))
             if kind == _KEYS:
                 return zip(pickle.loads(body), repeat(None))
         raise PySparkRuntimeError(f"a frame of unknown kind {kind}")

@@ -160,8 +160,8 @@ def deal_by_hash(keys: Collection[Hashable], kinds: set[type], hands: Sequence[l
 
 
 def scatter_by_hash(
-    keys: Sequence[Hashable],
-    values: Sequence[Any],
+    keys: Collection[Hashable],
+    values: Collection[Any],
     key_hands: Sequence[list[Any]],
     value_hands: Sequence[list[Any]],
 ) -> None:

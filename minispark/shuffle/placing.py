@@ -64,8 +64,8 @@ def deal(keys: Collection[Any], partition: Partition, num_reducers: int) -> list
 
 
 def scatter(
-    keys: list[Any],
-    values: list[Any],
+    keys: Collection[Any],
+    values: Collection[Any],
     partition: Partition,
     key_hands: list[list[Any]],
     value_hands: list[list[Any]],
@@ -74,7 +74,9 @@ def scatter(
     if partition is portable_hash and len(keys) >= len(key_hands):
         scatter_by_hash(keys, values, key_hands, value_hands)
         return range(len(key_hands))
-    runs = partition.cut(keys, values) if isinstance(partition, RangeCut) else None
+    runs = None
+    if isinstance(partition, RangeCut) and isinstance(keys, list) and isinstance(values, list):
+        runs = partition.cut(keys, values)
     if runs is None:
         placed = place(keys, partition, len(key_hands))
         for p, k, v in zip(placed, keys, values, strict=True):

@@ -258,13 +258,11 @@ def _flush_table(
     keys: list[list[Any]] = [[] for _ in range(num_reducers)]
     values: list[list[Any]] = [[] for _ in range(num_reducers)]
     try:
-        placed = place(table, partition, num_reducers)
         if num_reducers == 1:
+            place(table, partition, 1)  # which may refuse a key
             keys[0], values[0] = list(table), list(table.values())
         else:
-            for p, k, v in zip(placed, table, table.values(), strict=True):
-                keys[p].append(k)
-                values[p].append(v)
+            scatter(table, table.values(), partition, keys, values)
     except TypeError as error:
         raise_place_error(table, partition, error)
     table.clear()
@@ -280,14 +278,21 @@ def _flush_table(
 
 def _cut_groups(keys: list[Any], groups: list[list[Any]]) -> tuple[list[Any], list[list[Any]]]:
     """Cuts long lists, so that no frame is as large as the largest group."""
-    if all(len(values) <= FRAME_RECORDS for values in groups):
+    if max(map(len, groups), default=0) <= FRAME_RECORDS:
         return keys, groups
     new_keys: list[Any] = []
     parts: list[list[Any]] = []
-    for key, values in zip(keys, groups, strict=True):
-        for start in range(0, len(values), FRAME_RECORDS):
-            new_keys.append(key)
-            parts.append(values[start : start + FRAME_RECORDS])
+    done = 0
+    for i, length in enumerate(map(len, groups)):
+        if length > FRAME_RECORDS:
+            new_keys += keys[done:i]
+            parts += groups[done:i]
+            for start in range(0, length, FRAME_RECORDS):
+                new_keys.append(keys[i])
+                parts.append(groups[i][start : start + FRAME_RECORDS])
+            done = i + 1
+    new_keys += keys[done:]
+    parts += groups[done:]
     return new_keys, parts
 
 

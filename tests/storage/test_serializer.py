@@ -177,8 +177,8 @@ def test_arrays_are_not_copied_and_are_aligned():
         position += len(chunk)
 
 
-def test_list_of_arrays_goes_out_of_band():
-    value = [np.full(100, i) for i in range(200)]
+def test_a_list_of_large_arrays_goes_out_of_band():
+    value = [np.full(1000, i) for i in range(200)]
     chunks = dump_value(value)
     assert sum(isinstance(c, memoryview) for c in chunks) == 200
     assert all(np.array_equal(a, b) for a, b in zip(load_value(joined(chunks)), value, strict=True))

@@ -18,7 +18,7 @@ from minispark.runtime.messages import ResultFile
 from minispark.runtime.node_reader import NodeReader, SameNodeReader
 from minispark.storage.checked import checked
 from minispark.storage.files import NodeFiles
-from minispark.storage.serializer import load_value
+from minispark.storage.values import load_value
 
 if TYPE_CHECKING:
     from minispark.runtime.driver_network import DriverNetwork

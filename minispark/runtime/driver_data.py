@@ -20,7 +20,7 @@ from minispark.runtime.messages import INLINE_BYTES, DriverBlock
 from minispark.runtime.slices import Slice
 from minispark.storage.checked import StepSums
 from minispark.storage.sealed import load_sealed, sealed
-from minispark.storage.serializer import dump_value
+from minispark.storage.values import dump_value
 
 
 class DriverData:

@@ -44,7 +44,7 @@ from minispark.storage.blocks import BlockStore
 from minispark.storage.checked import StepSums
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
-from minispark.storage.serializer import dump_value
+from minispark.storage.values import dump_value
 
 
 def _answer_alone(_task_id: TaskId, method: str, message: str) -> tuple[bool, list[str]]:

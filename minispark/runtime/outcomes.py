@@ -24,7 +24,7 @@ from minispark.runtime.job import JobRun
 from minispark.runtime.messages import ResultFile, TaskFailureInfo, TaskReport
 from minispark.scheduler import commands as c
 from minispark.scheduler import events as e
-from minispark.storage.serializer import load_value
+from minispark.storage.values import load_value
 
 
 class Outcomes:

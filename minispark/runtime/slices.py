@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from minispark.storage.checked import Checked
-from minispark.storage.serializer import dump_value, iter_value
+from minispark.storage.values import dump_value, iter_value
 
 #: The chunks of one pickled slice.
 Slice = list[bytes | memoryview]

@@ -27,11 +27,7 @@ from minispark.storage.dynamic import Definitions
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager, Reservation
 from minispark.storage.pages import Pages
-from minispark.storage.serializer import (
-    FRAME_RECORDS,
-    FrameWriter,
-    next_frame_records,
-)
+from minispark.storage.serializer import FRAME_RECORDS, FrameWriter, next_frame_records
 from minispark.storage.sizing import estimate_bytes
 from minispark.storage.spill import SpillFile, SpillRange
 

@@ -26,7 +26,7 @@ from minispark.storage.checked import (
     step_count,
     unpack_steps,
 )
-from minispark.storage.serializer import load_value
+from minispark.storage.values import load_value
 
 _HEAD, _TAIL = struct.Struct("<QII"), struct.Struct("<I4s")
 _END_BYTES = _HEAD.size + _TAIL.size

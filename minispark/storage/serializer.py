@@ -1,8 +1,8 @@
-"""How records and values become bytes.
+"""How records become bytes.
 
 Owns the frame format that blocks of every kind are made of (shuffle, spill,
-disk cache, results), and the self-describing format of single values (task
-results, broadcasts). Knows nothing of files, blocks or keys.
+disk cache, results). Single values are the matter of `storage.values`. Knows
+nothing of files, blocks or keys.
 
 A *frame* is `length (u64) | kind (u8) | payload`: some 1,000 records pickled
 together, fewer where records are large. Pickling in frames costs a fifth of
@@ -24,7 +24,7 @@ import pickle
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain, islice, repeat
+from itertools import islice, repeat
 from typing import Any
 
 import cloudpickle
@@ -49,15 +49,9 @@ _ROWS, _PAIRS, _KEYS = 0, 1, 4
 _CLASSES = 2
 _TABLE = struct.Struct("<I")
 
-_VALUE_FRAMES, _VALUE_PICKLE = b"F", b"P"
-_COUNT = struct.Struct("<Q")
-_ALIGN = 64
-#: Below this a list result is one pickle.
-_FRAMED_LIST = 64
-
 
 @contextmanager
-def _no_gc() -> Iterator[None]:
+def no_gc() -> Iterator[None]:
     # Making many objects at once triggers collections that find nothing.
     # Several threads may be here: only who saw it enabled enables it again,
     # so it cannot stay off.
@@ -71,10 +65,14 @@ def _no_gc() -> Iterator[None]:
         gc.enable()
 
 
-def _plain_is_right(data: bytes, by_value: bool) -> bool:
+def plain_is_right(data: bytes, by_value: bool) -> bool:
     return not by_value or (
         b"__main__" not in data and not cloudpickle.list_registry_pickle_by_value()
     )
+
+
+class HasBuffers(Exception):
+    """A record has buffers of its own, which whoever asked for frames does not want copied."""
 
 
 class FrameWriter:
@@ -106,31 +104,31 @@ class FrameWriter:
             column = _column(records)
             # What was stacked is copied already.
             return self._frame(_ROWS, column, self._buffers if column is records else None)
-        except _HasBuffers:
+        except HasBuffers:
             raise
         except Exception as error:
-            raise _unpicklable(records, error) from error
+            raise unpicklable(records, error) from error
 
     def pairs(self, keys: list[Any], values: list[Any]) -> bytes:
         """The frame of the tuples `zip(keys, values)`; loads faster than rows."""
         try:
             return self._frame(_PAIRS, (keys, _column(values)))
         except Exception as error:
-            raise _unpicklable(zip(keys, values, strict=True), error) from error
+            raise unpicklable(zip(keys, values, strict=True), error) from error
 
     def keys(self, keys: list[Any]) -> bytes:
         """The frame of the pairs of these keys with None, as `distinct` makes them."""
         try:
             return self._frame(_KEYS, keys)
         except Exception as error:
-            raise _unpicklable(zip(keys, repeat(None)), error) from error
+            raise unpicklable(zip(keys, repeat(None)), error) from error
 
     def _frame(self, kind: int, value: Any, buffers: Any = None) -> bytes:
-        with _no_gc():
+        with no_gc():
             if self._classes is None:
                 try:
                     body = pickle.dumps(value, 5, buffer_callback=buffers)
-                    if _plain_is_right(body, self._by_value):
+                    if plain_is_right(body, self._by_value):
                         return _HEADER.pack(len(body), kind) + body
                 except (pickle.PicklingError, AttributeError, TypeError):
                     pass  # what plain pickle cannot name, cloudpickle may carry by value
@@ -153,7 +151,7 @@ def _records(column: list[Any] | tuple[Any, ...]) -> list[Any]:
     return unstacked(column) if type(column) is tuple else column  # type: ignore[return-value]
 
 
-def _unpicklable(records: Iterable[Any], error: BaseException) -> PySparkPicklingError:
+def unpicklable(records: Iterable[Any], error: BaseException) -> PySparkPicklingError:
     for record in records:
         try:
             cloudpickle.dumps(record, 5)
@@ -238,7 +236,7 @@ class FrameReader:
             yield self._body(kind, body)
 
     def _body(self, kind: int, body: memoryview) -> Iterable[Any]:
-        with _no_gc():
+        with no_gc():
             if kind & _CLASSES:
                 kind, body = kind - _CLASSES, self._without_table(body)
             if kind == _PAIRS:
@@ -287,142 +285,3 @@ def dump_records(
         frame = writer.rows(batch)
         step = next_frame_records(len(batch), len(frame), max_bytes)
         yield frame
-
-
-class _HasBuffers(Exception):
-    """A record of a list has buffers of its own: frames would copy them."""
-
-
-def _refuse_buffer(_: Any) -> None:
-    raise _HasBuffers
-
-
-def _dump_list(value: list[Any], by_value: bool) -> list[bytes]:
-    chunks = [_VALUE_FRAMES]
-    writer = FrameWriter(by_value, _refuse_buffer)
-    position, step = 0, 32
-    while position < len(value):
-        batch = value[position : position + step]
-        chunks.append(writer.rows(batch))
-        position += len(batch)
-        step = next_frame_records(len(batch), len(chunks[-1]))
-    return chunks
-
-
-def dump_value(value: Any, by_value: bool = False) -> list[bytes | memoryview]:
-    """One value as chunks of a self-describing byte string, for `load_value`.
-
-    Buffers (numpy arrays, Arrow tables) are passed on without a copy and lie
-    at multiples of 64 bytes. A list is written in frames.
-    """
-    if type(value) is list and len(value) > _FRAMED_LIST:
-        try:
-            return [*_dump_list(value, by_value)]
-        except _HasBuffers:
-            pass  # buffers go out of band, below
-    buffers: list[memoryview] = []
-    buffers_of: list[pickle.PickleBuffer] = []
-    try:
-        # A failed first try may have left buffers behind: each try gets its own.
-        try:
-            data = pickle.dumps(value, 5, buffer_callback=buffers_of.append)
-            plain = _plain_is_right(data, by_value)
-        except (pickle.PicklingError, AttributeError, TypeError):
-            plain = False
-        if not plain:
-            buffers_of = []
-            data = cloudpickle.dumps(value, 5, buffer_callback=buffers_of.append)
-        buffers = [b.raw() for b in buffers_of]
-    except Exception as error:
-        if type(value) is list:
-            raise _unpicklable(value, error) from error
-        text = short_repr(value)
-        raise PySparkPicklingError(f"Cannot pickle the value {text}: {error}") from error
-    sizes = [len(data), *map(len, buffers)]
-    head = _VALUE_PICKLE + b"".join(map(_COUNT.pack, (len(buffers), *sizes)))
-    chunks: list[bytes | memoryview] = [head, data]
-    position = len(head) + len(data)
-    for buffer in buffers:
-        padding = -position % _ALIGN
-        chunks += (b"\0" * padding, buffer)
-        position += padding + len(buffer)
-    return chunks
-
-
-def iter_value(buf: Buffer | Checked) -> Iterator[list[Any]]:
-    """The records of a list that `dump_value` wrote, as many at a time as lie together."""
-    if isinstance(buf, Checked):
-        kind = bytes(buf.read(1))
-        if kind == _VALUE_FRAMES:
-            yield from iter_frames(buf)
-        else:
-            yield _load_checked(buf, kind, copy=True)
-        return
-    view = memoryview(buf)
-    if view[:1] == _VALUE_FRAMES:
-        yield from iter_frames(view[1:])
-    else:
-        yield load_value(view, copy=True)
-
-
-def load_value(buf: Buffer | Checked, copy: bool = False) -> Any:
-    """The value of the joined chunks of `dump_value`.
-
-    Arrays lie in `buf` (in the mapped file, where it is large and checked), writable
-    only if that is; with `copy` they get writable memory of their own and do not keep
-    `buf` alive.
-    """
-    if isinstance(buf, Checked):
-        return _load_checked(buf, bytes(buf.read(1)), copy)
-    view = memoryview(buf)
-    kind = bytes(view[:1])
-    if kind == _VALUE_FRAMES:
-        return list(chain.from_iterable(iter_frames(view[1:])))
-    if kind != _VALUE_PICKLE:
-        raise PySparkRuntimeError("not a value: its first byte is unknown")
-    (num_buffers,) = _COUNT.unpack_from(view, 1)
-    sizes = [_COUNT.unpack_from(view, 9 + 8 * i)[0] for i in range(num_buffers + 1)]
-    position = 9 + 8 * (num_buffers + 1)
-    data = view[position : position + sizes[0]]
-    buffers: list[Buffer] = []
-    for begin, end in _ranges(position + sizes[0], sizes[1:]):
-        part = view[begin:end]
-        if len(part) != end - begin:
-            raise PySparkRuntimeError("a value ends before its buffers")
-        buffers.append(bytearray(part) if copy else part)
-    with _no_gc():
-        return pickle.loads(data, buffers=buffers)
-
-
-def _load_checked(source: Checked, kind: bytes, copy: bool) -> Any:
-    """As `load_value`, of what comes behind the first byte."""
-    if kind == _VALUE_FRAMES:
-        return list(chain.from_iterable(iter_frames(source)))
-    if kind != _VALUE_PICKLE:
-        raise PySparkRuntimeError("not a value: its first byte is unknown")
-    (num_buffers,) = _COUNT.unpack(source.read(_COUNT.size))
-    heads = source.read(_COUNT.size * (num_buffers + 1))
-    sizes = [size for (size,) in _COUNT.iter_unpack(heads)]
-    data = bytearray(sizes[0])
-    source.fill(data)
-    position = 1 + _COUNT.size * (num_buffers + 2) + sizes[0]
-    buffers: list[Buffer] = []
-    for begin, end in _ranges(position, sizes[1:]):
-        if copy:
-            source.read(begin - position)
-            part = bytearray(end - begin)
-            source.fill(part)
-            buffers.append(part)
-            position = end
-        else:
-            buffers.append(source.mapped(begin, end))
-    with _no_gc():
-        return pickle.loads(data, buffers=buffers)
-
-
-def _ranges(position: int, sizes: list[int]) -> Iterator[tuple[int, int]]:
-    """Where the buffers of a value lie, which has its pickle before `position`."""
-    for size in sizes:
-        position += -position % _ALIGN
-        yield position, position + size
-        position += size

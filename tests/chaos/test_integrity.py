@@ -26,8 +26,8 @@ from minispark.plan.nodes import Shuffle
 from minispark.storage.checked import SMALL_BYTES
 from minispark.storage.files import NodeFiles
 from minispark.storage.sealed import load_sealed, sealed
-from minispark.storage.serializer import dump_value
 from minispark.storage.spill import SpillFile
+from minispark.storage.values import dump_value
 from tests.chaos.damage import DAMAGES
 from tests.chaos.run_log import RunLog, executor_pids, files_below
 

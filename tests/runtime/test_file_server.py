@@ -25,7 +25,7 @@ from minispark.shuffle import format as shuffle_format
 from minispark.shuffle.reader import FetchFailedError, MapLocation
 from minispark.storage.files import NodeFiles
 from minispark.storage.sealed import load_sealed, sealed
-from minispark.storage.serializer import dump_value
+from minispark.storage.values import dump_value
 from tests.chaos.damage import DAMAGES
 
 SECRET = b"s" * 32

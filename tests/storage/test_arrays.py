@@ -12,11 +12,10 @@ from minispark.storage.serializer import (
     FrameReader,
     FrameWriter,
     PairFrame,
-    dump_value,
     iter_frames,
     lazy_frames,
-    load_value,
 )
+from minispark.storage.values import dump_value, load_value
 
 np = pytest.importorskip("numpy")
 

@@ -21,7 +21,8 @@ from minispark.storage.checked import ChangedError, Checked, StepSums, checked
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
 from minispark.storage.sealed import load_sealed, seal_of, sealed
-from minispark.storage.serializer import dump_records, dump_value, iter_value
+from minispark.storage.serializer import dump_records
+from minispark.storage.values import dump_value, iter_value
 from minispark.storagelevel import StorageLevel
 
 #: Some frames each; strings, so that a bit that flips in one still unpickles.

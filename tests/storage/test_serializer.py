@@ -24,10 +24,9 @@ from minispark.storage.serializer import (
     FrameWriter,
     dump_frame,
     dump_records,
-    dump_value,
     iter_frames,
-    load_value,
 )
+from minispark.storage.values import dump_value, load_value
 
 Point = namedtuple("Point", "x y")
 
@@ -121,7 +120,8 @@ def test_functions_and_local_classes_travel_by_value():
 
 _MAIN = """
 import sys
-from minispark.storage.serializer import dump_frame, dump_value
+from minispark.storage.serializer import dump_frame
+from minispark.storage.values import dump_value
 class Thing:
     def __init__(self, x): self.x = x
     def __eq__(self, other): return self.x == other.x

@@ -117,7 +117,7 @@ class _Passing:
         self._reservation = reservation
         self._repeats = _Repeats(hands)
         #: How many keys to take next.
-        self.limit = _PIECE
+        self.limit = _fitting(_bytes_of(hands[self._repeats.place]))
 
     def add(self, keys: list[Any], kinds: set[type]) -> bool:
         """Passes keys on; whether that should go on."""
@@ -130,12 +130,11 @@ class _Passing:
             if whole := len(hand) // FRAME_RECORDS * FRAME_RECORDS:
                 self._output.add(p, hand[:whole], None)
                 del hand[:whole]
-        sample = keys[:: max(1, len(keys) // _SIZED)]
-        key_bytes = max(1, estimate_bytes(sample) // len(sample))
+        key_bytes = _bytes_of(keys)
         if not self._reservation.covers(sum(map(len, hands)) * key_bytes):
             self.flush()
             self._output.spill()
-        self.limit = max(1, min(_PIECE, _PIECE_BYTES // key_bytes))
+        self.limit = _fitting(key_bytes)
         return not repeats
 
     def flush(self) -> None:
@@ -144,6 +143,17 @@ class _Passing:
             self._output.add(p, hand, None)
             hand.clear()
         self._reservation.release()
+
+
+def _bytes_of(keys: list[Any]) -> int:
+    """About what one of these keys occupies."""
+    sample = keys[:: max(1, len(keys) // _SIZED)]
+    return max(1, estimate_bytes(sample) // len(sample))
+
+
+def _fitting(key_bytes: int) -> int:
+    """How many keys to take at a time where each occupies so much."""
+    return max(1, min(_PIECE, _PIECE_BYTES // key_bytes))
 
 
 class _Combining:

@@ -9,7 +9,12 @@ from operator import itemgetter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minispark.kernels.hashing import portable_hash, portable_places
+from minispark.kernels.hashing import (
+    deal_by_hash,
+    portable_hash,
+    portable_places,
+    scatter_by_hash,
+)
 from minispark.kernels.ordering import (
     SORT_SAMPLE_SEED,
     RangeCut,
@@ -19,6 +24,7 @@ from minispark.kernels.ordering import (
 )
 from minispark.kernels.sampling import sampler
 from minispark.kernels.sortsample import count_and_sample, joined_sample
+from minispark.shuffle.placing import deal, scatter
 
 
 class Str(str):
@@ -138,3 +144,34 @@ odd_keys = st.one_of(
 @settings(max_examples=200, deadline=None)
 def test_placing_many_is_placing_each(keys, number):
     assert portable_places(keys, number) == [portable_hash(k) % number for k in keys]
+
+
+@given(st.one_of(st.lists(odd_keys), key_lists), st.integers(1, 20))
+@settings(max_examples=200, deadline=None)
+def test_dealing_keys_and_scattering_pairs_is_placing_each(keys, number):
+    """The keys themselves, not equal ones, in their order, each with its own value."""
+    values = [object() for _ in keys]
+    expected = [[] for _ in range(number)]
+    for key, value in zip(keys, values, strict=True):
+        expected[portable_hash(key) % number].append((id(key), value))
+
+    def paired(key_hands, value_hands):
+        return [
+            [(id(k), v) for k, v in zip(*hands, strict=True)]
+            for hands in zip(key_hands, value_hands, strict=True)
+        ]
+
+    hands = [[] for _ in range(number)]
+    deal_by_hash(keys, set(map(type, keys)), hands)
+    assert [list(map(id, hand)) for hand in hands] == [[i for i, _ in h] for h in expected]
+    key_hands, value_hands = [[] for _ in range(number)], [[] for _ in range(number)]
+    scatter_by_hash(keys, values, key_hands, value_hands)
+    assert paired(key_hands, value_hands) == expected
+    for partition in (portable_hash, lambda k: portable_hash(k)):
+        key_hands, value_hands = [[] for _ in range(number)], [[] for _ in range(number)]
+        touched = scatter(keys, values, partition, key_hands, value_hands)
+        assert paired(key_hands, value_hands) == expected
+        assert {p for p in range(number) if key_hands[p]} <= set(touched)
+        assert [list(map(id, h)) for h in deal(keys, partition, number)] == [
+            list(map(id, h)) for h in key_hands
+        ]

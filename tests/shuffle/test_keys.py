@@ -196,3 +196,21 @@ def test_what_a_function_raises_passes(small, task):
 
     with pytest.raises(ValueError, match="mine"):
         write(range(900), task, step=[steps.Map(fails), steps.Map(elements.with_none)])
+
+
+def test_few_large_keys_are_taken_at_a_time(files, monkeypatch):
+    taken = []
+
+    class Pieces(module._Pieces):
+        def take(self, limit):
+            keys = super().take(limit)
+            taken.append(sum(map(len, keys)))
+            return keys
+
+    monkeypatch.setattr(module, "_Pieces", Pieces)
+    monkeypatch.setattr(module, "_LOOK", 64)
+    task = {"files": files, "memory": MemoryManager(1 << 26), "task_id": 1}
+    write((f"{i:0200000d}" for i in range(200)), task)
+    # What is held at a time, whether in a table or passed on.
+    assert max(taken) <= 2 * module._PIECE_BYTES
+    assert sum(1 for r in range(4) for _ in block(task, r)) == 200

@@ -29,9 +29,8 @@ from minispark.storage.serializer import FRAME_RECORDS
 from minispark.storage.sizing import estimate_bytes
 
 _KEYS = Ending(("add_key",), each=("add_key(k)",), takes_pair=True)
-#: Keys that are looked at together, and what they should not exceed.
+#: Keys that are looked at together.
 _PIECE = 8192
-_PIECE_BYTES = 1 << 22
 #: After so many keys it is seen whether they repeat ...
 _LOOK = 2 * _PIECE
 #: ... which they do not where at least this part of them is new.
@@ -111,13 +110,23 @@ class _Repeats:
 class _Passing:
     """Keys on their way to their blocks, without a table."""
 
-    def __init__(self, hands: list[list[Any]], output: Output, reservation: Reservation) -> None:
+    def __init__(
+        self,
+        hands: list[list[Any]],
+        output: Output,
+        reservation: Reservation,
+        piece_bytes: int,
+    ) -> None:
+        self._piece_bytes = piece_bytes
         self._hands = hands
         self._output = output
         self._reservation = reservation
         self._repeats = _Repeats(hands)
         #: How many keys to take next.
-        self.limit = _fitting(_bytes_of(hands[self._repeats.place]))
+        self.limit = self._fitting(_bytes_of(hands[self._repeats.place]))
+
+    def _fitting(self, key_bytes: int) -> int:
+        return max(1, min(_PIECE, self._piece_bytes // key_bytes))
 
     def add(self, keys: list[Any], kinds: set[type]) -> bool:
         """Passes keys on; whether that should go on."""
@@ -134,7 +143,7 @@ class _Passing:
         if not self._reservation.covers(sum(map(len, hands)) * key_bytes):
             self.flush()
             self._output.spill()
-        self.limit = _fitting(key_bytes)
+        self.limit = self._fitting(key_bytes)
         return not repeats
 
     def flush(self) -> None:
@@ -149,11 +158,6 @@ def _bytes_of(keys: list[Any]) -> int:
     """About what one of these keys occupies."""
     sample = keys[:: max(1, len(keys) // _SIZED)]
     return max(1, estimate_bytes(sample) // len(sample))
-
-
-def _fitting(key_bytes: int) -> int:
-    """How many keys to take at a time where each occupies so much."""
-    return max(1, min(_PIECE, _PIECE_BYTES // key_bytes))
 
 
 class _Combining:
@@ -229,10 +233,14 @@ def _blame(keys: list[Any], error: Exception) -> NoReturn:
 
 
 def _pass_on(
-    pieces: _Pieces, hands: list[list[Any]], output: Output, reservation: Reservation
+    pieces: _Pieces,
+    hands: list[list[Any]],
+    output: Output,
+    reservation: Reservation,
+    piece_bytes: int,
 ) -> list[Any]:
     """Passes keys on while they are plain and new; gives those it took and left."""
-    passing = _Passing(hands, output, reservation)
+    passing = _Passing(hands, output, reservation, piece_bytes)
     keys: list[Any] = []
     while keys := pieces.take(passing.limit):
         kinds = set(map(type, keys))
@@ -245,8 +253,13 @@ def _pass_on(
     return keys
 
 
-def write_keys(loop: Loop, output: Output, partition: Partition, reservation: Reservation) -> None:
-    """Writes the keys of a task's pairs, whose values are all None."""
+def write_keys(
+    loop: Loop, output: Output, partition: Partition, reservation: Reservation, piece_bytes: int
+) -> None:
+    """Writes the keys of a task's pairs, whose values are all None.
+
+    Keys that are passed on are taken about `piece_bytes` at a time.
+    """
     pieces = _Pieces(loop)
     table = _Combining(output, partition, reservation)
     # Once: a second try would find what the sample has found.
@@ -256,7 +269,7 @@ def write_keys(loop: Loop, output: Output, partition: Partition, reservation: Re
         if may_pass and table.was_looked_at:
             may_pass = False
             if table.has_mostly_new and (
-                left := _pass_on(pieces, table.dealt(), output, reservation)
+                left := _pass_on(pieces, table.dealt(), output, reservation, piece_bytes)
             ):
                 table.add(left)
     table.flush()

@@ -20,7 +20,6 @@ from minispark.shuffle.columns import PairColumns
 from minispark.shuffle.feed import Feed, has_keys_only
 from minispark.shuffle.format import BlockLayout, encode_size, map_output_name
 from minispark.shuffle.gauge import Gauge
-from minispark.shuffle.keys import write_keys
 from minispark.shuffle.pairs import reraise_for
 from minispark.shuffle.placing import Partition, deal, place, raise_place_error, scatter
 from minispark.storage.dynamic import Definitions
@@ -99,13 +98,20 @@ def write_map_output(
     reservation = Reservation(memory, task_id)
     try:
         if aggregator is not None and map_side_combine:
-            _write_combined(records, output, partition, aggregator, reservation)
+            _write_combined(
+                records, output, partition, aggregator, reservation, _batch_bytes(memory)
+            )
         else:
-            _write_plain(records, output, partition, reservation, memory.total_bytes)
+            _write_plain(records, output, partition, reservation, _batch_bytes(memory))
         return output.finish(map_output_name(shuffle_id, map_id, attempt))
     finally:
         output.close()
         reservation.release()
+
+
+def _batch_bytes(memory: MemoryManager) -> int:
+    """How large a batch of records may be."""
+    return max(_MIN_BATCH_BYTES, min(_BATCH_BYTES, memory.total_bytes // _BATCH_PART))
 
 
 class _MapOutput:
@@ -212,10 +218,13 @@ def _write_combined(
     partition: Partition,
     aggregator: Aggregator,
     reservation: Reservation,
+    batch_bytes: int,
 ) -> None:
     loop = loop_over(records)
     if loop.never_multiplies and has_keys_only(loop, aggregator):
-        write_keys(loop, output, partition, reservation)
+        from minispark.shuffle.keys import write_keys  # for few programs (ADR 0032)
+
+        write_keys(loop, output, partition, reservation, batch_bytes)
         return
     is_group = aggregator.kind == "group"
     table: dict[Any, Any] = {}
@@ -297,14 +306,13 @@ def _write_plain(
     output: _MapOutput,
     partition: Partition,
     reservation: Reservation,
-    budget: int,
+    batch_bytes: int,
 ) -> None:
     num_reducers = output.num_reducers
     keys: list[list[Any]] = [[] for _ in range(num_reducers)]
     values: list[list[Any]] = [[] for _ in range(num_reducers)]
     #: Records in `keys` and `values`.
     pending = 0
-    batch_bytes = max(_MIN_BATCH_BYTES, min(_BATCH_BYTES, budget // _BATCH_PART))
     size = max(4, batch_bytes // _UNKNOWN_BYTES)
     columns = PairColumns(records)
     while (batch := columns.take(size))[0]:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import gc
 import pickle
 import struct
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice, repeat
@@ -30,7 +31,6 @@ from typing import Any
 import cloudpickle
 
 from minispark.errors import PySparkPicklingError, PySparkRuntimeError
-from minispark.storage.arrays import stacked, unstacked
 from minispark.storage.checked import Checked
 from minispark.storage.dynamic import ClassReader, ClassWriter, Definitions
 
@@ -143,12 +143,21 @@ class FrameWriter:
 
 def _column(records: list[Any]) -> list[Any] | tuple[Any, ...]:
     """The records as they are pickled: a tuple of blocks where they are small arrays."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not records or type(records[0]) is not numpy.ndarray:
+        return records
+    from minispark.storage.arrays import stacked  # for few programs (ADR 0032)
+
     return stacked(records) or records
 
 
 def _records(column: list[Any] | tuple[Any, ...]) -> list[Any]:
     """What `_column` was given."""
-    return unstacked(column) if type(column) is tuple else column  # type: ignore[return-value]
+    if type(column) is not tuple:
+        return column  # type: ignore[return-value]
+    from minispark.storage.arrays import unstacked
+
+    return unstacked(column)
 
 
 def unpicklable(records: Iterable[Any], error: BaseException) -> PySparkPicklingError:

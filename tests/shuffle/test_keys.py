@@ -212,5 +212,5 @@ def test_few_large_keys_are_taken_at_a_time(files, monkeypatch):
     task = {"files": files, "memory": MemoryManager(1 << 26), "task_id": 1}
     write((f"{i:0200000d}" for i in range(200)), task)
     # What is held at a time, whether in a table or passed on.
-    assert max(taken) <= 2 * module._PIECE_BYTES
+    assert max(taken) <= 1 << 23
     assert sum(1 for r in range(4) for _ in block(task, r)) == 200

@@ -11,7 +11,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
@@ -25,7 +25,6 @@ from minispark.runtime.collector import rare_full_collections
 from minispark.runtime.current import set_current_task
 from minispark.runtime.failures import TaskKilled, describe
 from minispark.runtime.files import UserFiles
-from minispark.runtime.footprint import Footprint
 from minispark.runtime.loaded_broadcasts import Broadcasts
 from minispark.runtime.messages import (
     INLINE_BYTES,
@@ -46,6 +45,9 @@ from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
 from minispark.storage.values import dump_value
 
+if TYPE_CHECKING:
+    from minispark.runtime.footprint import Footprint
+
 
 def _answer_alone(_task_id: TaskId, method: str, message: str) -> tuple[bool, list[str]]:
     """The in-process executor runs one task at a time: a barrier stage is one task."""
@@ -55,6 +57,12 @@ def _answer_alone(_task_id: TaskId, method: str, message: str) -> tuple[bool, li
 def _nobody_has(_task_id: TaskId, _block: BlockKey) -> NodeId | None:
     """The in-process executor is alone."""
     return None
+
+
+def _footprint_of(memory: MemoryManager) -> Footprint:
+    from minispark.runtime.footprint import Footprint  # not for the master `local` (ADR 0032)
+
+    return Footprint(memory)
 
 
 def budget_of(conf: SparkConf) -> int:
@@ -88,7 +96,7 @@ class Executor:
         self.broadcasts: Broadcasts = Broadcasts(reader, conf.value("spark.executor.memory") // 2)
         self.user_files: UserFiles = UserFiles(self.files, node.node_id, reader)
         self._whole_process = whole_process
-        self._footprint = Footprint(self.memory) if whole_process else None
+        self._footprint = _footprint_of(self.memory) if whole_process else None
         #: Without the driver, so that second copies make sense.
         self.may_be_lost = whole_process
         #: What its tasks have: cores, and units of other resources by name.

@@ -13,7 +13,7 @@ import gc
 
 from minispark.runtime.messages import StageKey
 from minispark.storage.memory import MemoryManager
-from minispark.storage.resident import ResidentMemory
+from minispark.storage.resident import PrivateMemory
 
 #: A task is large when it held such a part of the budget, and at least so many bytes.
 _LARGE_PART, _LARGE_BYTES = 8, 4 << 20
@@ -29,7 +29,7 @@ class Footprint:
         self._memory = memory
         self._large = max(budget // _LARGE_PART, _LARGE_BYTES)
         self._most = budget + max(budget // _BEYOND_PART, _BEYOND_BYTES)
-        self._resident = ResidentMemory()
+        self._resident = PrivateMemory()
         #: What the process takes without any data: looked at anew as long as no task was large.
         self._idle = 0
         self._is_idle = True
@@ -41,7 +41,7 @@ class Footprint:
 
     def room(self) -> int:
         """By how many bytes the process may grow; negative where it is too large."""
-        now = self._resident.private_bytes()
+        now = self._resident.num_bytes()
         if self._is_idle:
             # A first structure is about to grow: everything it needs was imported.
             self._is_idle, self._idle = False, now

@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from minispark.errors import PySparkRuntimeError, disk_errors
 from minispark.storage.kept import Identity, KeptFiles
 from minispark.storage.mapped import let_go
-from minispark.storage.resident import ResidentMemory
+from minispark.storage.resident import file_bytes
 
 _WRITE_BUFFER = 1 << 18
 #: Up to this much is copied, not mapped: that takes half the time, and no descriptor.
@@ -114,7 +114,6 @@ class NodeFiles:
         part = _RESIDENT_BYTES if budget is None else budget // 8
         self._copies = KeptFiles(min(_COPIES_BYTES, part))
         self._max_resident = part
-        self._resident = ResidentMemory()
         #: What was resident when pages were given back last.
         self._least_resident: int | None = None
         #: Bytes read of mapped files since somebody looked.
@@ -247,7 +246,7 @@ class NodeFiles:
         if self._read_bytes < self._max_resident // 2:
             return
         self._read_bytes = 0
-        now = self._resident.file_bytes()
+        now = file_bytes()
         if self._least_resident is None:
             self._least_resident = now
         elif now > self._least_resident + self._max_resident:
@@ -255,7 +254,7 @@ class NodeFiles:
                 views = self._maps.views()
             for view in views:
                 let_go(view, 0, len(view))
-            self._least_resident = self._resident.file_bytes()
+            self._least_resident = file_bytes()
 
     def is_kept(self, relpath: str, view: memoryview) -> bool:
         """Whether `map_read` gave this view and still keeps it."""

@@ -18,14 +18,14 @@ class Process:
 
     taken = 0
 
-    def private_bytes(self) -> int:
+    def num_bytes(self) -> int:
         return self.taken
 
 
 @pytest.fixture
 def process(monkeypatch):
     process = Process()
-    monkeypatch.setattr(footprint, "ResidentMemory", lambda: process)
+    monkeypatch.setattr(footprint, "PrivateMemory", lambda: process)
     return process
 
 

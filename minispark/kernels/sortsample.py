@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from minispark.kernels.ordering import SORT_SAMPLE_SEED, sort_sample_fraction
 from minispark.kernels.sampling import generator_for
 
 _BATCH = 1024
+_key_of = itemgetter(0)
 #: A partition may have so many times the records of an average one and still
 #: keep enough keys.
 _SLACK = 4
@@ -39,12 +41,13 @@ def count_and_sample(
     draw = generator_for(SORT_SAMPLE_SEED, index).random
     count, bound, pruned_at = 0, 1.0, _BATCH
     kept: list[tuple[float, Any]] = []
-    while batch := list(islice(records, _BATCH)):
+    # Keys alone: the records of a batch may be large.
+    while batch := list(map(_key_of, islice(records, _BATCH))):
         numbers = [draw() for _ in batch]
         if bound == 1.0 or min(numbers) < bound:
-            for number, record in zip(numbers, batch, strict=True):
+            for number, key in zip(numbers, batch, strict=True):
                 if number < bound:
-                    kept.append((number, record[0]))
+                    kept.append((number, key))
         count += len(batch)
         # As if all partitions had at least a fourth of what this one has so far.
         bound = sort_sample_fraction(num_partitions, count * num_inputs / _SLACK)

@@ -54,7 +54,7 @@ class Footprint:
             return
         self._stage = stage
         # Who turned the collector off has reasons to.
-        if collects_bytes and self._is_due and gc.isenabled():
+        if self._is_due and gc.isenabled() and (collects_bytes or self.room() < self._large):
             gc.collect()
             self._is_due = False
 

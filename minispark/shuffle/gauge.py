@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from minispark.storage.memory import Reservation
+from minispark.storage.serializer import FRAME_RECORDS
 from minispark.storage.sizing import estimate_bytes
 
 #: A dict's own bytes per key, at an average fill, and those of a list object.
@@ -22,6 +23,10 @@ _STRATUM = 24
 _MAX_STRATA = 12
 #: How far the next look may be ahead, in records seen so far.
 _MAX_AHEAD = 7.0
+#: Records that are taken before anything is known of them, and later as a sample, at most.
+_FIRST_PROBE, _PROBE = 16, 64
+#: How large a record may be that this holds for at first.
+_UNKNOWN_BYTES = 1 << 18
 
 
 class Gauge:
@@ -32,12 +37,16 @@ class Gauge:
 
     def __init__(self, reservation: Reservation) -> None:
         self._reservation = reservation
+        #: Of everything that ever went in.
+        self._all_bytes = 0.0
+        self._all = 0
         self.reset()
 
     def reset(self) -> None:
         """The structure was emptied."""
         self._reservation.release()
-        self.probe: int = 16
+        first = self._reservation.allowance // _UNKNOWN_BYTES
+        self.probe: int = max(2, min(_FIRST_PROBE, first))
         self.step: int = 0
         self._records = 0
         #: Bytes of the records that went in, where records stay as they are.
@@ -45,6 +54,28 @@ class Gauge:
         #: Of a table: how many keys came between two looks, and some of them.
         self._strata: list[tuple[int, list[Any]]] = []
         self._counted = 0
+
+    @property
+    def mean_bytes(self) -> int:
+        """Of all records so far, or of all values where they are grouped."""
+        return int(self._all_bytes / max(self._all, 1))
+
+    def fitting(self, most: int, num_bytes: int) -> int:
+        """How many records or values have so many bytes, at most `most`."""
+        return max(1, min(most, num_bytes // max(self.mean_bytes, 1)))
+
+    @property
+    def few(self) -> int:
+        """How many values may come before the next look, where they come in lists."""
+        if not self._all:
+            return self.probe
+        return self.fitting(FRAME_RECORDS, self._reservation.allowance)
+
+    def _came(self, sample: Sequence[Any], count: int) -> None:
+        came = estimate_bytes(sample) / max(len(sample), 1) * count
+        self.record_bytes += came
+        self._all_bytes += came
+        self._all += count
 
     def _covers(self, used: int, count: int) -> bool:
         self._records += count
@@ -55,12 +86,14 @@ class Gauge:
         # where there is little room, steps of an eighth.
         ahead = int(self._records * min(_MAX_AHEAD, 0.7 * self._reservation.room(used)))
         self.step = max(ahead, self._records // 8)
-        self.probe = 64
+        # Large records are looked at before many of them have come.
+        little = self._reservation.allowance * self._records // max(used, 1)
+        self.probe = max(1, min(_PROBE, little))
         return True
 
     def list_fits(self, probe: Sequence[Any], count: int) -> bool:
         """Whether a list to which `count` records like `probe` came may grow on."""
-        self.record_bytes += estimate_bytes(probe) / len(probe) * count
+        self._came(probe, count)
         return self._covers(int(self.record_bytes), count)
 
     def groups_fit(
@@ -75,8 +108,7 @@ class Gauge:
         `values` is a sample of the values; `other_keys` are those of other dicts
         of lists that fill the same room.
         """
-        sample = values[:_SAMPLE]
-        self.record_bytes += estimate_bytes(sample) / max(len(sample), 1) * num_values
+        self._came(values[:_SAMPLE], num_values)
         keys = list(islice(table, _SAMPLE))
         key_bytes = estimate_bytes(keys) // max(len(keys), 1) + _SLOT_BYTES + _LIST_BYTES
         return self._covers(

@@ -21,6 +21,10 @@ from minispark.storage.spill import SpillFile, SpillRange
 
 #: A group is moved to disk when it has more than this part of a full table.
 _LARGE_PART = 0.25
+#: A merged group with more than this part of the budget is not written as a whole.
+_WHOLE_PART = 8
+#: A part of a group that is written by itself has at most so many bytes, roughly.
+PIECE_BYTES = 1 << 18
 
 
 class SpilledValues(Sequence[Any]):
@@ -29,10 +33,11 @@ class SpilledValues(Sequence[Any]):
     The file is nameless and goes with the last object that reads it.
     """
 
-    __slots__ = ("_length", "_ranges", "_spill", "_tail")
+    __slots__ = ("_length", "_piece", "_ranges", "_spill", "_tail")
 
-    def __init__(self, spill: SpillFile) -> None:
+    def __init__(self, spill: SpillFile, piece: int = FRAME_RECORDS) -> None:
         self._spill = spill
+        self._piece = piece
         self._ranges: list[SpillRange] = []
         #: The last values, too few to write.
         self._tail: list[Any] = []
@@ -42,8 +47,8 @@ class SpilledValues(Sequence[Any]):
         before = len(self._tail)
         self._tail += values
         self._length += len(self._tail) - before
-        if len(self._tail) >= FRAME_RECORDS:
-            self._ranges.append(self._spill.append(dump_records(self._tail)))
+        if len(self._tail) >= self._piece:
+            self._ranges.append(self._spill.append(dump_records(self._tail, first=1)))
             self._tail = []
         return self
 
@@ -82,13 +87,13 @@ class SpilledValues(Sequence[Any]):
         return list, (list(self),)
 
 
-def pieces_of(values: Iterable[Any]) -> Iterator[list[Any]]:
-    """A group in lists that fit in a frame."""
-    if type(values) is list and len(values) <= FRAME_RECORDS:
+def pieces_of(values: Iterable[Any], most: int = FRAME_RECORDS) -> Iterator[list[Any]]:
+    """A group in lists of at most `most` values, which fit in a frame."""
+    if type(values) is list and len(values) <= most:
         yield values
         return
     iterator = iter(values)
-    while piece := list(islice(iterator, FRAME_RECORDS)):
+    while piece := list(islice(iterator, most)):
         yield piece
 
 
@@ -108,6 +113,8 @@ class ExternalGrouper(SpillableTable):
         super().__init__(files=files, memory=memory, task_id=task_id)
         self._combined = combined
         self._insert = group_lists if combined else group_values
+        #: How many values are written together.
+        self._piece = FRAME_RECORDS
 
     def insert_all(self, records: Iterable[Any]) -> None:
         """Adds records; may be called again."""
@@ -118,13 +125,13 @@ class ExternalGrouper(SpillableTable):
         # counted in values.
         gauge = self._gauge
         iterator = iter(records)
-        while probe := list(_take_values(iterator, FRAME_RECORDS)):
+        while probe := list(_take_values(iterator, gauge.few)):
             # Before they become the table's, which lengthens them.
             lengths = [len(values) for _, values in probe]
             self._add(self._table, probe)
             if gauge.step:
                 self._add(self._table, _take_values(iterator, gauge.step, lengths))
-            if not pieces_fit(gauge, self._table, [v for _, v in probe], sum(lengths)):
+            if not self._parts_fit(gauge, self._table, [v for _, v in probe], sum(lengths)):
                 self._spill_table()
                 gauge.reset()
 
@@ -141,22 +148,34 @@ class ExternalGrouper(SpillableTable):
         return list(map(len, parts))
 
     def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
-        if max(map(len, table.values()), default=0) <= FRAME_RECORDS:
+        if max(map(len, table.values()), default=0) <= self._piece:
             return zip(sequences, table, table.values())
         return (
             (sequence, key, piece)
             for sequence, (key, values) in zip(sequences, table.items())
-            for piece in pieces_of(values)
+            for piece in pieces_of(values, self._piece)
         )
 
     def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
-        return gauge.groups_fit(table, [value for _, value in probe], count)
+        fits = gauge.groups_fit(table, [value for _, value in probe], count)
+        self._piece = gauge.fitting(FRAME_RECORDS, PIECE_BYTES)
+        return fits
 
     def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
-        return pieces_fit(gauge, table, parts, count)
+        fits = pieces_fit(gauge, table, parts, count)
+        self._piece = gauge.fitting(FRAME_RECORDS, PIECE_BYTES)
+        return fits
 
     def _shrink(self, table: dict[Any, Any], gauge: Gauge) -> bool:
         return move_large(self._file(), gauge, table.values(), [(table, key) for key in table])
+
+    def _before_writing(self, table: dict[Any, Any], gauge: Gauge) -> None:
+        # While a list is pickled as a whole, it is in memory some times over.
+        most = gauge.fitting(max(map(len, table.values()), default=1), self._budget // _WHOLE_PART)
+        for key, values in table.items():
+            if len(values) > most and type(values) is list:
+                table[key] = spilled = SpilledValues(self._file(), self._piece)
+                spilled += values
 
     def _is_moved(self, value: Any) -> bool:
         return type(value) is SpilledValues
@@ -193,10 +212,11 @@ def move_large(
     """
     lengths = [len(g) if type(g) is list else 0 for g in groups]
     total = sum(lengths)
+    piece = gauge.fitting(FRAME_RECORDS, PIECE_BYTES)
     moved = 0
     for length, (container, key) in zip(lengths, places, strict=True):
-        if length > FRAME_RECORDS and length > total * _LARGE_PART:
-            values = SpilledValues(spill)
+        if length > piece and length > total * _LARGE_PART:
+            values = SpilledValues(spill, piece)
             values += container[key]
             container[key] = values
             moved += length

@@ -14,14 +14,13 @@ from typing import Any
 from minispark.kernels.ordering import refuse_keys
 from minispark.plan.nodes import Ordering
 from minispark.shuffle.gauge import Gauge
+from minispark.shuffle.passes import fan_in, merged_down
 from minispark.shuffle.runs import merge_runs
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager, Reservation
 from minispark.storage.serializer import dump_records
 from minispark.storage.spill import SpillFile, SpillRange
 
-#: Runs merged at a time: each has a frame in memory.
-_FAN_IN = 64
 _MERGE_FRAME_BYTES = 1 << 17
 
 
@@ -34,6 +33,9 @@ class ExternalSorter:
         self._key = _pair_key(ordering.keyfunc)
         self._reverse = not ordering.ascending
         self._files = files
+        self._budget = memory.total_bytes
+        #: The mean of the run with the largest records.
+        self._record_bytes = 0
         self._reservation = Reservation(memory, task_id)
         self._spill: SpillFile | None = None
         self._runs: list[SpillRange] = []
@@ -52,6 +54,7 @@ class ExternalSorter:
             buffer += probe
             buffer += islice(iterator, gauge.step)
             if not gauge.list_fits(probe, len(probe) + gauge.step):
+                self._record_bytes = max(self._record_bytes, gauge.mean_bytes)
                 self._write_run(buffer)
                 buffer = []
                 gauge.reset()
@@ -90,31 +93,27 @@ class ExternalSorter:
         if self._spill is None:
             self._spill = SpillFile(self._files)
         self._order(buffer)
-        self._runs.append(self._append(self._spill, buffer))
-
-    def _append(self, spill: SpillFile, records: Iterable[Any]) -> SpillRange:
-        return spill.append(dump_records(records, max_bytes=_MERGE_FRAME_BYTES))
+        frames = dump_records(buffer, max_bytes=_MERGE_FRAME_BYTES, first=1)
+        self._runs.append(self._spill.append(frames))
 
     def _merged(self) -> Iterator[Any]:
-        spill, runs = self._spill, self._runs
-        assert spill is not None
+        assert self._spill is not None
         try:
-            while len(runs) > _FAN_IN:
-                # Neighbours only, and in order: equal keys keep theirs. The new
-                # runs go to a new file, so that the old ones' space is free again.
-                target = SpillFile(self._files)
-                runs = [
-                    self._append(target, self._merge(spill, runs[i : i + _FAN_IN]))
-                    for i in range(0, len(runs), _FAN_IN)
-                ]
-                spill = self._spill = target
-            yield from self._merge(spill, runs)
+            self._spill, runs = merged_down(
+                self._spill,
+                self._runs,
+                self._merge,
+                at_most=fan_in(self._budget, _MERGE_FRAME_BYTES, self._record_bytes),
+                frame_bytes=_MERGE_FRAME_BYTES,
+                files=self._files,
+            )
+            streams = [self._spill.frames(where) for where in runs]
+            yield from chain.from_iterable(self._merge(streams))
         finally:
             self.close()
 
-    def _merge(self, spill: SpillFile, runs: list[SpillRange]) -> Iterator[Any]:
-        streams = [spill.frames(where) for where in runs]
-        return chain.from_iterable(merge_runs(streams, self._key, self._reverse))
+    def _merge(self, streams: list[Iterator[list[Any]]]) -> Iterator[list[Any]]:
+        return merge_runs(streams, self._key, self._reverse)
 
 
 def _pair_key(keyfunc: Callable[[Any], Any] | None) -> Callable[[Any], Any]:

@@ -21,10 +21,11 @@ from operator import itemgetter
 from typing import Any
 
 from minispark.shuffle.gauge import Gauge
+from minispark.shuffle.passes import fan_in, merged_down
 from minispark.shuffle.runs import merge_runs
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager, Reservation
-from minispark.storage.serializer import dump_records
+from minispark.storage.serializer import dump_records, frame_bytes_for
 from minispark.storage.spill import SpillFile, SpillRange
 
 _FAN_OUT = 16
@@ -40,11 +41,19 @@ Entry = tuple[int, Any, Any]
 _sequence_of = itemgetter(0)
 
 
+def _by_sequence(streams: list[Iterator[list[Entry]]]) -> Iterator[list[Entry]]:
+    return merge_runs(streams, _sequence_of)
+
+
 class SpillableTable:
     """Base: a dict from keys to what subclasses make of the keys' records."""
 
     def __init__(self, *, files: NodeFiles, memory: MemoryManager, task_id: int) -> None:
         self._files = files
+        self._budget = memory.total_bytes
+        self._frame_bytes = frame_bytes_for(memory.total_bytes)
+        #: Pickled, the mean of the merged bucket with the largest.
+        self._entry_bytes = 0
         self._reservation = Reservation(memory, task_id)
         #: Of what is in memory, over all calls of `insert_all`.
         self._gauge = Gauge(self._reservation)
@@ -90,6 +99,9 @@ class SpillableTable:
     def _shrink(self, table: dict[Any, Any], gauge: Gauge) -> bool:
         """Moves the largest values of a table to disk; whether there were any."""
         return False
+
+    def _before_writing(self, table: dict[Any, Any], gauge: Gauge) -> None:
+        """A merged table is about to be written, its values as they are."""
 
     def _is_moved(self, value: Any) -> bool:
         """Whether `_shrink` moved this value, or a part of it."""
@@ -168,7 +180,8 @@ class SpillableTable:
             some.clear()
             for bucket, members in enumerate(buckets):
                 if members:
-                    yield bucket, self._file().append(dump_records(members))
+                    frames = dump_records(members, max_bytes=self._frame_bytes, first=1)
+                    yield bucket, self._file().append(frames)
                     members.clear()
 
     def _merged(self) -> Iterator[tuple[Any, Any]]:
@@ -177,8 +190,15 @@ class SpillableTable:
             ordered: list[SpillRange] = []
             for runs in self._runs:
                 ordered += self._merge_bucket(runs, 1)
-            streams = [spill.frames(where) for where in ordered]
-            for entries in merge_runs(streams, _sequence_of):
+            spill, ordered = merged_down(
+                spill,
+                ordered,
+                _by_sequence,
+                at_most=fan_in(self._budget, _MERGE_FRAME_BYTES, 2 * self._entry_bytes),
+                frame_bytes=_MERGE_FRAME_BYTES,
+                files=self._files,
+            )
+            for entries in _by_sequence([spill.frames(where) for where in ordered]):
                 if not self._moved:
                     yield from [(key, value) for _, key, value in entries]
                     continue
@@ -221,6 +241,7 @@ class SpillableTable:
                 elif len(table) > 1 and depth < _MAX_DEPTH:
                     return self._split_bucket(table, sequences, frames, depth)
             pending = 0
+        self._before_writing(table, gauge)
         where = self._write_ordered(table, sequences)
         self._reservation.release()
         return [where]
@@ -233,7 +254,10 @@ class SpillableTable:
                     value = None
                 yield sequence, key, value
 
-        return self._file().append(dump_records(entries(), max_bytes=_MERGE_FRAME_BYTES))
+        frames = dump_records(entries(), max_bytes=_MERGE_FRAME_BYTES, first=1)
+        where = self._file().append(frames)
+        self._entry_bytes = max(self._entry_bytes, where.length // max(1, len(table)))
+        return where
 
     def _split_bucket(
         self,

@@ -12,6 +12,7 @@ import zlib
 from array import array
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 from minispark.plan.fuse import loop_over
@@ -26,7 +27,12 @@ from minispark.storage.dynamic import Definitions
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager, Reservation
 from minispark.storage.pages import Pages
-from minispark.storage.serializer import FRAME_RECORDS, FrameWriter, next_frame_records
+from minispark.storage.serializer import (
+    FRAME_RECORDS,
+    FrameWriter,
+    frame_bytes_for,
+    next_frame_records,
+)
 from minispark.storage.sizing import estimate_bytes
 from minispark.storage.spill import SpillFile, SpillRange
 
@@ -44,9 +50,6 @@ _BUCKET_BYTES = 1 << 18
 _SPILL_BYTES = 1 << 20
 #: Pairs of a batch that stand for all of it.
 _SAMPLE = 60
-#: Groups in the first frame of a block that has many values.
-_FIRST_GROUPS = 16
-_MANY_VALUES = 32 * FRAME_RECORDS
 #: The part of the budget that frames may take before they are spilled.
 _FRAMES_PART = 8
 #: Frames that may be in the heap, also as a part of what is in memory.
@@ -125,6 +128,7 @@ class _MapOutput:
         self._memory = memory
         #: What frames may occupy beside the table that they are made of.
         self._max_bytes = max_bytes
+        self._frame_bytes = frame_bytes_for(memory.total_bytes)
         self._heap_bytes = max(_HEAP_BYTES, max_bytes // _HEAP_PART)
         self._frames: list[list[bytes | memoryview]] = [[] for _ in range(num_reducers)]
         self._pages = Pages()
@@ -146,12 +150,14 @@ class _MapOutput:
         keys: list[Any],
         values: list[Any] | None,
         first: int = FRAME_RECORDS,
+        count: int | None = None,
     ) -> None:
         """Appends pairs to a block; `first` of them make the first frame.
 
-        Without `values` each key is paired with None.
+        Without `values` each key is paired with None. `count` is how many pairs there
+        were, if some were cut by their size, of which only estimates are known.
         """
-        self._counts[reduce_id] += len(keys)
+        self._counts[reduce_id] += len(keys) if count is None else count
         position, step = 0, min(first, max(32, len(keys)))
         frames, writer = self._frames[reduce_id], self._writers[reduce_id]
         while position < len(keys):
@@ -166,12 +172,12 @@ class _MapOutput:
             self.num_bytes += len(frame)
             if self.num_bytes > self._max_bytes:
                 self.spill()
-            position, step = end, next_frame_records(step, len(frame))
+            position, step = end, next_frame_records(step, len(frame), self._frame_bytes)
 
     def _kept(self, frame: bytes) -> bytes | memoryview:
         if self.num_bytes < self._heap_bytes:
             return frame
-        if self._pages.must_grow(frame) and not self._memory.may_grow(len(frame)):
+        if self._pages.must_grow(frame) and self._memory.room() < len(frame):
             self.spill()
         return self._pages.keep(frame)
 
@@ -270,35 +276,50 @@ def _flush_table(
             scatter(table, table.values(), partition, keys, values)
     except TypeError as error:
         raise_place_error(table, partition, error)
+    value_bytes = _mean_value(table) if is_group else 0
     table.clear()
     for reduce_id in range(num_reducers):
+        first, count = FRAME_RECORDS, len(keys[reduce_id])
         if is_group:
-            keys[reduce_id], values[reduce_id] = _cut_groups(keys[reduce_id], values[reduce_id])
-        # Where groups are large, how many make a frame is not known yet.
-        is_large = is_group and sum(map(len, values[reduce_id])) > _MANY_VALUES
-        first = _FIRST_GROUPS if is_large else FRAME_RECORDS
-        output.add(reduce_id, keys[reduce_id], values[reduce_id], first)
+            keys[reduce_id], values[reduce_id], first = _cut_groups(
+                keys[reduce_id], values[reduce_id], value_bytes
+            )
+        output.add(reduce_id, keys[reduce_id], values[reduce_id], first, count)
         keys[reduce_id] = values[reduce_id] = []
 
 
-def _cut_groups(keys: list[Any], groups: list[list[Any]]) -> tuple[list[Any], list[list[Any]]]:
-    """Cuts long lists, so that no frame is as large as the largest group."""
-    if max(map(len, groups), default=0) <= FRAME_RECORDS:
-        return keys, groups
+def _mean_value(table: dict[Any, list[Any]]) -> int:
+    """About the bytes of a value, by some of the groups that came last."""
+    sample = [v for k in islice(reversed(table), _SAMPLE) for v in table[k][-4:]]
+    return max(1, estimate_bytes(sample) // max(1, len(sample)))
+
+
+def _cut_groups(
+    keys: list[Any], groups: list[list[Any]], value_bytes: int
+) -> tuple[list[Any], list[list[Any]], int]:
+    """Cuts long lists, so that no frame is as large as the largest group.
+
+    Also says how many make the first frame: how large they are otherwise, frames show.
+    """
+    most = max(1, min(FRAME_RECORDS, _BUCKET_BYTES // value_bytes))
+    largest = max(map(len, groups), default=1)
+    first = max(1, min(FRAME_RECORDS, _BUCKET_BYTES // (value_bytes * min(largest, most))))
+    if largest <= most:
+        return keys, groups, first
     new_keys: list[Any] = []
     parts: list[list[Any]] = []
     done = 0
     for i, length in enumerate(map(len, groups)):
-        if length > FRAME_RECORDS:
+        if length > most:
             new_keys += keys[done:i]
             parts += groups[done:i]
-            for start in range(0, length, FRAME_RECORDS):
+            for start in range(0, length, most):
                 new_keys.append(keys[i])
-                parts.append(groups[i][start : start + FRAME_RECORDS])
+                parts.append(groups[i][start : start + most])
             done = i + 1
     new_keys += keys[done:]
     parts += groups[done:]
-    return new_keys, parts
+    return new_keys, parts, first
 
 
 def _write_plain(

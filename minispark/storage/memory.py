@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 #: Most bytes that one structure may hold without a grant.
 _MAX_ALLOWANCE = 4 << 20
+_UNKNOWN_ROOM = 1 << 62
 #: The part of the budget that a structure may have though the process may not grow.
 _SMALL_PART = 4
 
@@ -54,9 +55,9 @@ class MemoryManager:
         """Registers `room()`: by how many bytes the process may grow."""
         self._room = room
 
-    def may_grow(self, num_bytes: int = 0) -> bool:
-        """Whether the process may take so many bytes more, as far as somebody knows."""
-        return self._room is None or self._room() >= num_bytes
+    def room(self) -> int:
+        """By how many bytes the process may grow, as far as somebody knows."""
+        return _UNKNOWN_ROOM if self._room is None else self._room()
 
     @property
     def execution_bytes(self) -> int:
@@ -150,17 +151,25 @@ class Reservation:
         self._task_id = task_id
         #: What is too small to be worth a spill.
         self._small = memory.total_bytes // _SMALL_PART
-        self._allowance = min(memory.total_bytes // 16, _MAX_ALLOWANCE)
+        #: What it may have without asking.
+        self.allowance: int = min(memory.total_bytes // 16, _MAX_ALLOWANCE)
         self._granted = 0
+        #: By how much the process could grow when the structure was small.
+        self._first_room: int | None = None
 
     def covers(self, used_bytes: int) -> bool:
         """Whether a structure of this size may grow on."""
         if used_bytes + used_bytes // 4 > self._limit:
             wanted = 2 * used_bytes - self._granted
             self._granted += self._memory.acquire_execution(self._task_id, wanted)
-        # Asked in any case: who answers learns what the process takes at first.
-        may_grow = self._memory.may_grow()
-        return used_bytes <= (self._limit if may_grow else min(self._limit, self._small))
+        return used_bytes <= (self._limit if self._may_grow() else min(self._limit, self._small))
+
+    def _may_grow(self) -> bool:
+        room = self._memory.room()
+        if self._first_room is None:
+            self._first_room = room
+        # What fills memory that the process has anyway makes it no larger.
+        return room >= 0 or self._first_room - room <= self.allowance
 
     def room(self, used_bytes: int) -> float:
         """The part of `used_bytes` by which the structure may grow."""
@@ -171,7 +180,8 @@ class Reservation:
         if self._granted:
             self._memory.release_execution(self._task_id, self._granted)
             self._granted = 0
+        self._first_room = None
 
     @property
     def _limit(self) -> int:
-        return max(self._granted, self._allowance)
+        return max(self._granted, self.allowance)

@@ -40,6 +40,10 @@ Buffer = bytes | bytearray | memoryview
 FRAME_RECORDS = 1000
 #: Bytes a frame should not exceed where there is more than one record.
 FRAME_BYTES = 1 << 20
+#: The part of a budget that a frame may be: its records are some times larger.
+_FRAME_PART, _MIN_FRAME_BYTES = 64, 1 << 16
+#: How many times more records a frame may have than the one before it.
+_GROWTH = 32
 
 _HEADER = struct.Struct("<QB")
 HEADER_BYTES = _HEADER.size
@@ -277,19 +281,31 @@ def lazy_frames(buf: Buffer | Checked) -> Iterator[Iterable[Any]]:
     return FrameReader().lazy_frames(buf)
 
 
+def frame_bytes_for(budget: int) -> int:
+    """Bytes a frame should not exceed where so many may be used in all."""
+    return max(_MIN_FRAME_BYTES, min(FRAME_BYTES, budget // _FRAME_PART))
+
+
 def next_frame_records(records: int, num_bytes: int, max_bytes: int = FRAME_BYTES) -> int:
-    """How many records the next frame should have, after one of this size."""
-    return max(1, min(FRAME_RECORDS, records * max_bytes // max(num_bytes, 1)))
+    """How many records the next frame should have, after one of this size.
+
+    Not many times more at once: what comes may be larger.
+    """
+    fitting = records * max_bytes // max(num_bytes, 1)
+    return max(1, min(FRAME_RECORDS, fitting, _GROWTH * records))
 
 
 def dump_records(
-    records: Iterable[Any], by_value: bool = False, max_bytes: int = FRAME_BYTES
+    records: Iterable[Any], by_value: bool = False, max_bytes: int = FRAME_BYTES, first: int = 32
 ) -> Iterator[bytes]:
-    """A stream of all records; the sizes of frames adapt to the records'."""
+    """A stream of all records; the sizes of frames adapt to the records'.
+
+    The first frame is small, since how large records are is not known yet: one record where
+    each may be as large as a frame.
+    """
     iterator = iter(records)
     writer = FrameWriter(by_value)
-    # The first frame is small: how large records are is not known yet.
-    step = 32
+    step = first
     while batch := list(islice(iterator, step)):
         frame = writer.rows(batch)
         step = next_frame_records(len(batch), len(frame), max_bytes)

@@ -84,18 +84,33 @@ def test_reservation_asks_ahead_and_gives_back():
 
 def test_a_structure_that_is_not_small_may_not_grow_when_the_process_may_not():
     memory = MemoryManager(1000)
-    room = [1]
+    assert memory.room() > 1 << 60
+    room = [100]
     memory.set_room(lambda: room[0])
     reservation = Reservation(memory, 1)
     assert reservation.covers(600)
     room[0] = -1
+    assert memory.room() == -1
     assert not reservation.covers(600)
     assert not reservation.covers(251)
     assert reservation.covers(250)
     room[0] = 0
     assert reservation.covers(600)
-    assert memory.may_grow()
-    assert not memory.may_grow(1)
+
+
+def test_a_structure_may_fill_what_a_process_that_is_too_large_has_anyway():
+    memory = MemoryManager(1600)
+    room = [-500]
+    memory.set_room(lambda: room[0])
+    reservation = Reservation(memory, 1)
+    assert reservation.covers(10)
+    room[0] = -600
+    assert reservation.covers(1500)
+    room[0] = -601
+    assert not reservation.covers(1500)
+    reservation.release()
+    assert reservation.covers(10)
+    assert reservation.covers(1500)
 
 
 def test_the_peak_is_told_once():

@@ -11,7 +11,7 @@ import zlib
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from minispark.errors import CorruptFileError, PySparkValueError
@@ -139,6 +139,7 @@ DATA = st.lists(
 @example(data=b"\xef\xbb\xbf", cuts=[1, 2], chunk=1)
 @example(data=b"\xef\xbb\xbf\n", cuts=[1], chunk=1)
 @example(data=b"a\r\nb", cuts=[2], chunk=1 << 20)
+@settings(deadline=None)
 def test_splits_together_have_each_line_once(tmp_path_factory, data, cuts, chunk):
     path = tmp_path_factory.getbasetemp() / "lines"
     path.write_bytes(data)

@@ -18,7 +18,7 @@ from minispark.storage.resident import PrivateMemory
 #: A task is large when it held such a part of the budget, and at least so many bytes.
 _LARGE_PART, _LARGE_BYTES = 8, 4 << 20
 #: What the process may take beyond the budget: a part of it, but not less than so many bytes.
-_BEYOND_PART, _BEYOND_BYTES = 3, 4 << 20
+_BEYOND_PART, _BEYOND_BYTES = 4, 3 << 20
 
 
 class Footprint:

@@ -42,7 +42,7 @@ def large_task(memory):
 
 
 def test_what_the_process_takes_before_the_first_large_task_is_free(process):
-    memory = MemoryManager(15 * MB)
+    memory = MemoryManager(16 * MB)
     place = Footprint(memory)
     process.taken = 20 * MB
     place.before(("job", 1, 0), False)
@@ -63,7 +63,7 @@ def test_what_the_process_takes_before_the_first_large_task_is_free(process):
 
 
 def test_memory_is_given_back_before_another_stage_collects_bytes(process, collections):
-    memory = MemoryManager(15 * MB)
+    memory = MemoryManager(16 * MB)
     place = Footprint(memory)
     for stage, collects_bytes, expected in [
         (("map", 1, 0), True, 0),  # nothing to give back yet

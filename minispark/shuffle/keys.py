@@ -67,11 +67,12 @@ class _Pieces:
         self._records, self._run = loop.in_pieces(_KEYS)
 
     def take(self, limit: int) -> list[Any]:
-        """The next keys, at most so many; none at the end."""
+        """The next keys: so many, fewer at the end."""
         keys: list[Any] = []
         for first in self._records:
-            self._run(chain((first,), islice(self._records, limit - 1)), keys.append)
-            if keys:
+            more = islice(self._records, limit - len(keys) - 1)
+            self._run(chain((first,), more), keys.append)
+            if len(keys) == limit:
                 break
         return keys
 
@@ -94,12 +95,15 @@ class _Repeats:
         divisor, remainder = self._divisor, self._remainder
         return [k for k in keys if hash(k) % divisor == remainder]
 
-    def add(self, keys: list[Any]) -> bool:
-        """Looks at keys of the place; whether too many came before."""
+    def add(self, keys: list[Any]) -> None:
+        """Looks at keys of the place."""
         sample, before = self._sample(keys), len(self._seen)
         self._seen.update(sample)
         self._count += len(sample)
         self._repeated += len(sample) - (len(self._seen) - before)
+
+    def are_too_many(self) -> bool:
+        """Whether too many of the keys since it said no came before."""
         if self._count < _SAMPLE:
             return False
         is_too_much = self._repeated > _REPEATED * self._count
@@ -122,29 +126,35 @@ class _Passing:
         self._output = output
         self._reservation = reservation
         self._repeats = _Repeats(hands)
-        #: How many keys to take next.
-        self.limit = self._fitting(_bytes_of(hands[self._repeats.place]))
+        self._key_bytes = _bytes_of(hands[self._repeats.place])
+        #: Keys until it is asked whether they repeat: where that is depends on nothing else.
+        self._left = _PIECE
 
-    def _fitting(self, key_bytes: int) -> int:
-        return max(1, min(_PIECE, self._piece_bytes // key_bytes))
+    @property
+    def limit(self) -> int:
+        """How many keys to take next."""
+        return max(1, min(self._left, self._piece_bytes // self._key_bytes))
 
     def add(self, keys: list[Any], kinds: set[type]) -> bool:
         """Passes keys on; whether that should go on."""
         hands, place = self._hands, self._repeats.place
         before = len(hands[place])
         deal_by_hash(keys, kinds, hands)
-        repeats = self._repeats.add(hands[place][before:])
+        self._repeats.add(hands[place][before:])
         for p, hand in enumerate(hands):
             # Whole frames: a rest would make a small one of its own.
             if whole := len(hand) // FRAME_RECORDS * FRAME_RECORDS:
                 self._output.add(p, hand[:whole], None)
                 del hand[:whole]
-        key_bytes = _bytes_of(keys)
-        if not self._reservation.covers(sum(map(len, hands)) * key_bytes):
+        self._key_bytes = _bytes_of(keys)
+        if not self._reservation.covers(sum(map(len, hands)) * self._key_bytes):
             self.flush()
             self._output.spill()
-        self.limit = self._fitting(key_bytes)
-        return not repeats
+        self._left -= len(keys)
+        if self._left:
+            return True
+        self._left = _PIECE
+        return not self._repeats.are_too_many()
 
     def flush(self) -> None:
         """Gives up what is held back."""
@@ -197,14 +207,16 @@ class _Combining:
         self._room = gauge.probe + gauge.step
 
     @property
-    def was_looked_at(self) -> bool:
-        """Whether enough keys came to see if they repeat."""
-        return self._added >= _LOOK
+    def before_look(self) -> int:
+        """How many keys are still to come before it is seen if they repeat."""
+        return _LOOK - self._added
 
     @property
-    def has_mostly_new(self) -> bool:
-        """Whether hardly any key was there already."""
-        return len(self._table) >= _NEW * self._added
+    def may_be_passed_on(self) -> bool:
+        """Whether hardly any key was there already, and the sample is the same in each process."""
+        is_new = len(self._table) >= _NEW * self._added
+        # Not so of None, whose hash may be an address.
+        return is_new and set(map(type, self._table)) <= _PLAIN
 
     def dealt(self) -> list[list[Any]]:
         """The keys by their places; the table is empty then."""
@@ -264,11 +276,13 @@ def write_keys(
     table = _Combining(output, partition, reservation)
     # Once: a second try would find what the sample has found.
     may_pass = partition is portable_hash
-    while keys := pieces.take(table.limit):
+    # How many keys come at a time depends on memory, at which of them it is decided does not:
+    # a block that is made again has as many.
+    while keys := pieces.take(min(table.limit, table.before_look) if may_pass else table.limit):
         table.add(keys)
-        if may_pass and table.was_looked_at:
+        if may_pass and not table.before_look:
             may_pass = False
-            if table.has_mostly_new and (
+            if table.may_be_passed_on and (
                 left := _pass_on(pieces, table.dealt(), output, reservation, piece_bytes)
             ):
                 table.add(left)

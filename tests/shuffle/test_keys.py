@@ -166,6 +166,34 @@ def test_a_block_made_again_is_the_same(small, task):
     assert repr([list(block(task, r)) for r in range(4)]) == repr(first)
 
 
+@pytest.mark.parametrize("name", ["in cycles", "odd later", "a NaN later", "texts"])
+@pytest.mark.parametrize("step", [[], [steps.Filter(lambda k: not isinstance(k, int) or k % 3)]])
+def test_how_memory_cuts_the_keys_into_pieces_changes_no_block(
+    files, small, monkeypatch, name, step
+):
+    task = {"files": files, "memory": MemoryManager(1 << 40), "task_id": 1}
+    rng = random.Random(7)
+    how = [*step, steps.Map(elements.with_none)]
+    keys = [*INPUTS[name], *INPUTS["unique"], *INPUTS["in cycles"]]
+    made = []
+    for limit in (lambda _: 1, lambda _: 64, lambda _: rng.randrange(1, 90)):
+        monkeypatch.setattr(module._Combining, "limit", property(limit))
+        written = write(keys, task, step=how)
+        made.append(
+            (written.fingerprint, [described(k for k, _ in block(task, r)) for r in range(4)])
+        )
+    assert made[0][0]
+    assert made[0] == made[1] == made[2]
+
+
+def test_keys_whose_hash_may_be_an_address_are_not_sampled(small, files):
+    task = {"files": files, "memory": MemoryManager(1 << 40), "task_id": 1}
+    fresh = unique(40_000)
+    write([None, *fresh, *fresh[:5]], task)
+    # Combined from the first to the last: each once.
+    assert sum(1 for r in range(4) for _ in block(task, r)) == 40_001
+
+
 def test_another_partition_function_places_each_key(small, task):
     write(unique(900), task, partition=lambda k: k // 10)
     for r in range(4):

@@ -41,25 +41,36 @@ def skewed() -> Iterator[tuple[int, str]]:
     return ((0 if i % 10 else i, f"value-{i:018d}") for i in range(RECORDS))
 
 
+def write_map(
+    records: Iterator[tuple[int, object]],
+    files: NodeFiles,
+    memory: MemoryManager,
+    num_reducers: int,
+    combine: bool,
+) -> None:
+    """The only map output of shuffle 1."""
+    write_map_output(
+        records,
+        shuffle_id=1,
+        map_id=0,
+        attempt=0,
+        num_reducers=num_reducers,
+        partition=portable_hash,
+        aggregator=GROUP if combine else None,
+        map_side_combine=combine,
+        files=files,
+        memory=memory,
+        task_id=1,
+    )
+
+
 @pytest.mark.parametrize("combine", [True, False])
 def test_peaks(tmp_path: Path, combine: bool) -> None:
     files = NodeFiles(str(tmp_path))
     memory = MemoryManager(BUDGET)
 
     def write() -> None:
-        write_map_output(
-            skewed(),
-            shuffle_id=1,
-            map_id=0,
-            attempt=0,
-            num_reducers=2,
-            partition=portable_hash,
-            aggregator=GROUP if combine else None,
-            map_side_combine=combine,
-            files=files,
-            memory=memory,
-            task_id=1,
-        )
+        write_map(skewed(), files, memory, 2, combine)
 
     count = 0
 
@@ -109,19 +120,8 @@ def test_records_of_any_size(tmp_path: Path, shape: str, groups: bool) -> None:
     keys = [i * 7919 % (7 if groups else size) for i in range(size)]
 
     def write() -> None:
-        write_map_output(
-            ((key, value(i)) for i, key in enumerate(keys)),
-            shuffle_id=1,
-            map_id=0,
-            attempt=0,
-            num_reducers=3,
-            partition=portable_hash,
-            aggregator=GROUP if groups else None,
-            map_side_combine=groups,
-            files=files,
-            memory=memory,
-            task_id=1,
-        )
+        pairs = ((key, value(i)) for i, key in enumerate(keys))
+        write_map(pairs, files, memory, 3, groups)
 
     found: list[list[int]] = []
 

@@ -114,21 +114,33 @@ def _blame(
     reraise_for(record, error)
 
 
-def _recognised(
-    aggregator: Aggregator, constant: Any, is_distinct: bool
-) -> tuple[Ending, tuple[Any, ...]]:
+def has_keys_only(loop: Loop, aggregator: Aggregator) -> bool:
+    """Whether all that counts of the loop's pairs is the first of equal keys (`distinct`)."""
+    step, _ = loop.last
+    return (
+        aggregator.kind != "group"
+        and aggregator.merge_value is keep_first
+        and is_identity(aggregator.create_combiner)
+        and isinstance(step, Map)
+        and step.f is with_none
+    )
+
+
+def _recognised(loop: Loop, aggregator: Aggregator) -> tuple[Ending, tuple[Any, ...]]:
     """The ending that fits, and the values of its own parameters."""
+    if has_keys_only(loop, aggregator):
+        return _DISTINCT, (_add_keys, type, list)
     create, merge = aggregator.create_combiner, aggregator.merge_value
     if aggregator.kind == "group":
         return _GROUP, ()
     if not is_identity(create):
         return _GENERAL, (create, merge)
     if is_plus(merge):
+        step, expression = loop.last
+        constant = constant_value(expression) if isinstance(step, Map) else None
         if type(constant) is not int:
             return _PLUS, ()
         return (_COUNT, (count_elements, type, list)) if constant == 1 else (_ADD_CONSTANT, ())
-    if merge is keep_first and is_distinct:
-        return _DISTINCT, (_add_keys, type, list)
     if merge is min or merge is max:
         return _MIN if merge is min else _MAX, ()
     return _MERGE, (merge,)
@@ -155,18 +167,6 @@ def _filling(
             limit = yield
 
 
-def has_keys_only(loop: Loop, aggregator: Aggregator) -> bool:
-    """Whether all that counts of the loop's pairs is the first of equal keys (`distinct`)."""
-    step, _ = loop.last
-    return (
-        aggregator.kind != "group"
-        and aggregator.merge_value is keep_first
-        and is_identity(aggregator.create_combiner)
-        and isinstance(step, Map)
-        and step.f is with_none
-    )
-
-
 class Feed:
     """Records on their way into a dict `key -> combined value`."""
 
@@ -174,12 +174,7 @@ class Feed:
         self, records: Iterator[Any], aggregator: Aggregator, table: dict[Any, Any]
     ) -> None:
         loop = loop_over(records)
-        step, expression = loop.last
-        ending, values = _recognised(
-            aggregator,
-            constant_value(expression) if isinstance(step, Map) else None,
-            isinstance(step, Map) and step.f is with_none,
-        )
+        ending, values = _recognised(loop, aggregator)
         self._table = table
         self._start: Callable[[int], _Filling] = lambda limit: _filling(
             loop, ending, table, limit, values

@@ -19,6 +19,8 @@ _FEWEST = 8
 _LARGEST_BYTES = 2048
 #: Arrays that are put together, and keep each other alive.
 _BLOCK = 16
+#: Arrays have at most so many dimensions (64 since numpy 2), and blocks one more than theirs.
+_MAX_DIMENSIONS = 32
 #: Booleans, integers, floats, complex numbers.
 _KINDS = "biufc"
 
@@ -49,7 +51,7 @@ def _are_alike(records: list[Any], array: type) -> bool:
         dtype.kind not in _KINDS
         or not dtype.isnative
         or dtype.metadata is not None
-        or not shape
+        or not 0 < len(shape) < _MAX_DIMENSIONS
         or not 0 < first.nbytes <= _LARGEST_BYTES
         or set(map(type, records)) != {array}
         # One array twice is one array after pickling, too.

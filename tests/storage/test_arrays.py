@@ -38,6 +38,7 @@ ODD_FLOATS = [np.array([float("nan"), -0.0, 0.0, float("inf"), 5e-324]) for _ in
 SIGNALLING = [np.array([0x7FF0000000000001, 1], "u8").view("f8") for _ in range(9)]
 WHOLE = np.arange(300.0).reshape(60, 5)
 SAME = np.zeros(3)
+MAX_DIMENSIONS = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
 
 STACKED = {
     "floats": arrays(),
@@ -73,6 +74,7 @@ AS_THEY_ARE = {
     "no dimension": [np.array(1.0) for _ in range(20)],
     "no number": [np.zeros((0, 3)) for _ in range(20)],
     "large": arrays(shape=(300,)),
+    "all dimensions that numpy has": arrays(shape=(1,) * MAX_DIMENSIONS),
 }
 
 

@@ -3,7 +3,7 @@
 python -m benchmarks run [--engines minispark,pyspark,ideal] [--scale 0.1] [WORKLOAD ...]
 python -m benchmarks report [--markdown docs/benchmarks.md] [RESULT.json ...]
 python -m benchmarks scale [--master local[2]] [--scale 0.1]
-python -m benchmarks memory [--master local-process[2]] [--memory 25m] [--scale 1]
+python -m benchmarks memory [--master local-process[2]] [--memory 25m] [--scale 1] [WORD ...]
 python -m benchmarks profile WORKLOAD [--scale 0.1]
 """
 
@@ -93,7 +93,7 @@ def memory(args: argparse.Namespace) -> int:
     """What executors take beyond idle when they spill."""
     from benchmarks import footprint
 
-    rows = footprint.measure(args.master, args.memory, args.scale, args.jobs, say)
+    rows = footprint.measure(args.master, args.memory, args.scale, args.jobs, say, args.words)
     print(f"| {args.master}, `spark.executor.memory={args.memory}` | MB beyond idle |\n|---|---|")
     for name, num_bytes in rows:
         print(f"| {name} | {num_bytes / footprint.MB:.1f} |")
@@ -146,6 +146,7 @@ def main() -> int:
     scaled.add_argument("--rounds", type=int, default=3)
     scaled.set_defaults(do=scale)
     taken = commands.add_parser("memory", help="measure what executors take when they spill")
+    taken.add_argument("words", nargs="*", help="only programs whose names have one of these")
     taken.add_argument("--master", default="local-process[2]")
     taken.add_argument("--memory", default="25m", help="spark.executor.memory")
     taken.add_argument("--scale", type=float, default=1.0)

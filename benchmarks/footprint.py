@@ -89,6 +89,46 @@ def _group(sc: Any, shape: str, scale: float) -> None:
     assert groups.mapPartitions(values_of).sum() == times(size, scale)
 
 
+def _join(sc: Any, shape: str, scale: float) -> None:
+    """Four values of one side for each of the other: 300 MB in all."""
+    size, value = SHAPES[shape]
+    keys = max(1, times(size, scale) // 5)
+    left = sc.range(4 * keys, numSlices=PARTITIONS).map(lambda i: (mixed(i) % keys, value(i)))
+    right = sc.range(keys, numSlices=PARTITIONS).map(lambda i: (mixed(i) % keys, value(i)))
+    joined = left.leftOuterJoin(right, PARTITIONS)
+    assert joined.mapPartitions(lambda pairs: [sum(1 for _ in pairs)]).sum() >= 4 * keys
+
+
+def _cogroup(sc: Any, shape: str, scale: float, in_one_key: float = 0) -> None:
+    """Two equal sides; a part of both may have one key."""
+    size, value = SHAPES[shape]
+    size = times(size, scale) // 2
+    hot, keys = int(size * in_one_key), max(1, size // 25)
+    side = sc.range(size, numSlices=PARTITIONS)
+    side = side.map(lambda i: (0 if mixed(i) % size < hot else mixed(i) % keys, value(i)))
+    groups = side.cogroup(side.map(lambda pair: pair), PARTITIONS).values()
+    assert groups.map(lambda sides: sum(map(values_of_one, sides))).sum() == 2 * size
+
+
+def values_of_one(values: Iterable[Any]) -> int:
+    """How many values a group has."""
+    return sum(1 for _ in values)
+
+
+def _combine(sc: Any, shape: str, scale: float) -> None:
+    """Combiners that become no fewer: each key comes twice, in different partitions."""
+    size, value = SHAPES[shape]
+    keys = max(1, times(size, scale) // 2)
+    rows = sc.range(2 * keys, numSlices=PARTITIONS).map(lambda i: (i % keys, value(i)))
+    assert rows.reduceByKey(lambda a, b: a, PARTITIONS).count() == keys
+
+
+def _distinct(sc: Any, shape: str, scale: float) -> None:
+    size, value = SHAPES[shape]
+    rows = sc.range(times(size, scale), numSlices=PARTITIONS).map(value)
+    assert 0 < rows.distinct(PARTITIONS).count() <= times(size, scale)
+
+
 def programs() -> Iterator[tuple[str, Callable[[Any, float], object]]]:
     """What is measured, by name."""
     yield "spill_sort", lambda sc, scale: spill_sort(sc, Path(), scale)
@@ -96,6 +136,15 @@ def programs() -> Iterator[tuple[str, Callable[[Any, float], object]]]:
     for shape in SHAPES:
         yield f"sort, {shape}", lambda sc, scale, shape=shape: _sort(sc, shape, scale)
         yield f"group, {shape}", lambda sc, scale, shape=shape: _group(sc, shape, scale)
+        yield f"join, {shape}", lambda sc, scale, shape=shape: _join(sc, shape, scale)
+        yield f"cogroup, {shape}", lambda sc, scale, shape=shape: _cogroup(sc, shape, scale)
+        yield (
+            f"cogroup, half in one key, {shape}",
+            lambda sc, scale, shape=shape: _cogroup(sc, shape, scale, 0.5),
+        )
+        yield f"combine, {shape}", lambda sc, scale, shape=shape: _combine(sc, shape, scale)
+        if shape != "nested":  # has lists
+            yield f"distinct, {shape}", lambda sc, scale, shape=shape: _distinct(sc, shape, scale)
 
 
 def _pids(sc: Any) -> set[int]:
@@ -116,13 +165,20 @@ def beyond_idle(sc: Any, program: Callable[[Any, float], object], scale: float, 
 
 
 def measure(
-    master: str, memory: str, scale: float, jobs: int, say: Callable[[str], None]
+    master: str,
+    memory: str,
+    scale: float,
+    jobs: int,
+    say: Callable[[str], None],
+    words: Iterable[str] = (),
 ) -> list[tuple[str, int]]:
-    """Each program in a context of its own."""
+    """Each program in a context of its own; only those whose names have one of the words."""
     from minispark import SparkConf, SparkContext
 
     rows = []
     for name, program in programs():
+        if words and not any(word in name for word in words):
+            continue
         conf = SparkConf().set("spark.executor.memory", memory)
         with SparkContext(master, "footprint", conf=conf) as sc:
             rows.append((name, beyond_idle(sc, program, scale, jobs)))

@@ -101,7 +101,7 @@ def write(blocks: Iterable[Iterable[bytes | memoryview]]) -> Iterator[bytes | me
 class MapOutputIndex:
     """Where the blocks of one map output are; made by `open_index`."""
 
-    __slots__ = ("_crcs", "_data", "_offsets", "_steps", "keeps_pages", "num_reducers")
+    __slots__ = ("_crcs", "_data", "_offsets", "_steps", "is_mapped", "num_reducers")
 
     def __init__(
         self, data: memoryview, offsets: memoryview, crcs: memoryview, steps: memoryview
@@ -111,8 +111,8 @@ class MapOutputIndex:
         self._crcs = crcs
         self._steps = steps
         self.num_reducers: int = len(crcs) // 4
-        #: Whether pages of a mapped file stay when one of its blocks was read.
-        self.keeps_pages: bool = is_mapped(data) and is_small(len(data) // max(1, len(crcs) // 4))
+        #: Whether pages of a mapped file stay when one of its small blocks was read.
+        self.is_mapped: bool = is_mapped(data)
 
     def block(self, reduce_id: int) -> memoryview | Checked:
         """One block, verified; what changes in the file from now on changes nothing in it.

@@ -48,9 +48,14 @@ class SpilledValues(Sequence[Any]):
         self._tail += values
         self._length += len(self._tail) - before
         if len(self._tail) >= self._piece:
+            self.complete()
+        return self
+
+    def complete(self) -> None:
+        """Writes what waits for more: nothing comes for now."""
+        if self._tail:
             self._ranges.append(self._spill.append(dump_records(self._tail, first=1)))
             self._tail = []
-        return self
 
     def __len__(self) -> int:
         return self._length
@@ -170,15 +175,10 @@ class ExternalGrouper(SpillableTable):
         return move_large(self._file(), gauge, table.values(), [(table, key) for key in table])
 
     def _before_writing(self, table: dict[Any, Any], gauge: Gauge) -> None:
-        # While a list is pickled as a whole, it is in memory some times over.
-        most = gauge.fitting(max(map(len, table.values()), default=1), self._budget // _WHOLE_PART)
-        for key, values in table.items():
-            if len(values) > most and type(values) is list:
-                table[key] = spilled = SpilledValues(self._file(), self._piece)
-                spilled += values
+        move_whole(self._file(), gauge, ((table, key) for key in table), self._budget)
 
-    def _is_moved(self, value: Any) -> bool:
-        return type(value) is SpilledValues
+    def _without_moved(self, value: Any) -> tuple[Any, Any]:
+        return (None, value) if type(value) is SpilledValues else (value, None)
 
 
 def _take_values(
@@ -196,11 +196,11 @@ def _take_values(
 
 
 def pieces_fit(
-    gauge: Gauge, table: dict[Any, Any], pieces: list[list[Any]], num_values: int
+    gauge: Gauge, table: dict[Any, Any], pieces: list[list[Any]], num_values: int, lists: int = 1
 ) -> bool:
     """Asks the gauge about a table to which lists like `pieces` brought so many values."""
     values = [value for piece in pieces[:64] for value in piece[:64]]
-    return gauge.groups_fit(table, values, num_values)
+    return gauge.groups_fit(table, values, num_values, lists=lists)
 
 
 def move_large(
@@ -220,5 +220,26 @@ def move_large(
             values += container[key]
             container[key] = values
             moved += length
-    gauge.record_bytes *= 1 - moved / total if total else 0
+    gauge.went(moved / total if total else 1)
     return moved > 0
+
+
+def move_whole(
+    spill: SpillFile, gauge: Gauge, places: Iterable[tuple[Any, Any]], budget: int
+) -> None:
+    """Moves lists to disk that are a large part of the budget; completes those that are there.
+
+    While a list is pickled as a whole, it is in memory some times over. `places` as
+    those of `move_large`.
+    """
+    piece = gauge.fitting(FRAME_RECORDS, PIECE_BYTES)
+    # Of a single value there are no parts.
+    most = gauge.fitting(budget, budget // _WHOLE_PART)
+    for container, key in places:
+        values = container[key]
+        if type(values) is SpilledValues:
+            values.complete()
+        elif len(values) > most:
+            container[key] = spilled = SpilledValues(spill, piece)
+            spilled += values
+            spilled.complete()

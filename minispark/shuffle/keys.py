@@ -42,6 +42,8 @@ _SAMPLE = 128
 _RARITY = 64
 #: Keys of one piece that stand for its size.
 _SIZED = 60
+#: A frame has keys of so many bytes, where it does not have `FRAME_RECORDS`.
+_FRAME_BYTES = 1 << 18
 #: Types whose equal members no program can tell from one another after a trip through
 #: a file. A NaN is not equal to its copy, but to itself: a table would keep one.
 _PLAIN = frozenset({int, bool, str, bytes})
@@ -53,8 +55,8 @@ class Output(Protocol):
     num_reducers: int
     is_cut_by_memory: bool
 
-    def add(self, reduce_id: int, keys: list[Any], values: None) -> None:
-        """Appends keys to a block."""
+    def add(self, reduce_id: int, keys: list[Any], values: None, first: int) -> None:
+        """Appends keys to a block; `first` of them make the first frame."""
 
     def spill(self) -> None:
         """Moves what is in memory to disk."""
@@ -135,18 +137,24 @@ class _Passing:
         """How many keys to take next."""
         return max(1, min(self._left, self._piece_bytes // self._key_bytes))
 
+    @property
+    def _frame(self) -> int:
+        """How many keys make a frame."""
+        return max(1, min(FRAME_RECORDS, _FRAME_BYTES // self._key_bytes))
+
     def add(self, keys: list[Any], kinds: set[type]) -> bool:
         """Passes keys on; whether that should go on."""
         hands, place = self._hands, self._repeats.place
         before = len(hands[place])
         deal_by_hash(keys, kinds, hands)
         self._repeats.add(hands[place][before:])
+        self._key_bytes = _bytes_of(keys)
+        size = self._frame
         for p, hand in enumerate(hands):
             # Whole frames: a rest would make a small one of its own.
-            if whole := len(hand) // FRAME_RECORDS * FRAME_RECORDS:
-                self._output.add(p, hand[:whole], None)
+            if whole := len(hand) // size * size:
+                self._output.add(p, hand[:whole], None, size)
                 del hand[:whole]
-        self._key_bytes = _bytes_of(keys)
         if not self._reservation.covers(sum(map(len, hands)) * self._key_bytes):
             self.flush()
             self._output.spill()
@@ -159,7 +167,7 @@ class _Passing:
     def flush(self) -> None:
         """Gives up what is held back."""
         for p, hand in enumerate(self._hands):
-            self._output.add(p, hand, None)
+            self._output.add(p, hand, None, self._frame)
             hand.clear()
         self._reservation.release()
 
@@ -229,8 +237,9 @@ class _Combining:
 
     def flush(self) -> None:
         """Writes the keys."""
+        first = min(FRAME_RECORDS, self._gauge.keys_in(_FRAME_BYTES))
         for p, hand in enumerate(self.dealt()):
-            self._output.add(p, hand, None)
+            self._output.add(p, hand, None, first)
             hand.clear()
 
 

@@ -147,7 +147,7 @@ class LocalFetcher:
         name = map_output_name(shuffle_id, location.map_id, location.attempt)
         index = self._index(name)
         block = index.block(reduce_id)
-        if index.keeps_pages:
+        if index.is_mapped:
             self._files.was_read(len(block) if isinstance(block, memoryview) else 0)
         return block
 

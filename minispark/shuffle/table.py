@@ -20,7 +20,7 @@ from itertools import chain, compress, count, islice, repeat
 from operator import itemgetter
 from typing import Any
 
-from minispark.shuffle.gauge import Gauge
+from minispark.shuffle.gauge import SLOT_BYTES, Gauge
 from minispark.shuffle.passes import fan_in, merged_down
 from minispark.shuffle.runs import merge_runs
 from minispark.storage.files import NodeFiles
@@ -35,6 +35,9 @@ _SPLIT_ENTRIES = 1 << 14
 _MAX_DEPTH = 6
 #: Frames of runs that are read at the same time are small.
 _MERGE_FRAME_BYTES = 1 << 16
+
+#: What the sequence of a key takes while its bucket is merged.
+_SEQUENCE_BYTES = SLOT_BYTES + 32
 
 #: One part of what belongs to a key: (sequence, key, part).
 Entry = tuple[int, Any, Any]
@@ -103,9 +106,13 @@ class SpillableTable:
     def _before_writing(self, table: dict[Any, Any], gauge: Gauge) -> None:
         """A merged table is about to be written, its values as they are."""
 
-    def _is_moved(self, value: Any) -> bool:
-        """Whether `_shrink` moved this value, or a part of it."""
-        return False
+    def _without_moved(self, value: Any) -> tuple[Any, Any]:
+        """What is written of a value, and what is on disk already; None if nothing is."""
+        return value, None
+
+    def _with_moved(self, kept: Any, moved: Any) -> Any:
+        """The value of which that was written, and that was on disk."""
+        return moved
 
     # The table.
 
@@ -161,7 +168,9 @@ class SpillableTable:
     def _spill_table(self) -> None:
         table, self._table = self._table, {}
         first, self._sequence = self._sequence, self._sequence + len(table)
-        entries = self._entries(count(first), table)
+        self._write_runs(self._entries(count(first), table))
+
+    def _write_runs(self, entries: Iterable[Entry]) -> None:
         for bucket, where in self._write_split(entries, 0):
             self._runs[bucket].append(where)
 
@@ -194,7 +203,7 @@ class SpillableTable:
                 spill,
                 ordered,
                 _by_sequence,
-                at_most=fan_in(self._budget, _MERGE_FRAME_BYTES, 2 * self._entry_bytes),
+                at_most=fan_in(self._budget, _MERGE_FRAME_BYTES, 4 * self._entry_bytes),
                 frame_bytes=_MERGE_FRAME_BYTES,
                 files=self._files,
             )
@@ -204,7 +213,7 @@ class SpillableTable:
                     continue
                 for sequence, key, value in entries:
                     if sequence in self._moved:
-                        value = self._moved.pop(sequence)
+                        value = self._with_moved(value, self._moved.pop(sequence))
                     yield key, value
         finally:
             self.close()
@@ -216,7 +225,7 @@ class SpillableTable:
         #: Sequences of the table's keys: both are in the order of insertion,
         #: and runs are read in the order of their sequences.
         sequences: dict[Any, int] = {}
-        gauge = Gauge(self._reservation)
+        gauge = Gauge(self._reservation, SLOT_BYTES + _SEQUENCE_BYTES)
         pending = 0
         has_moved = False
         frames = chain.from_iterable(map(spill.frames, runs))
@@ -249,10 +258,10 @@ class SpillableTable:
     def _write_ordered(self, table: dict[Any, Any], sequences: dict[Any, int]) -> SpillRange:
         def entries() -> Iterator[Entry]:
             for sequence, (key, value) in zip(sequences.values(), table.items(), strict=True):
-                if self._is_moved(value):
-                    self._moved[sequence] = value
-                    value = None
-                yield sequence, key, value
+                kept, moved = self._without_moved(value)
+                if moved is not None:
+                    self._moved[sequence] = moved
+                yield sequence, key, kept
 
         frames = dump_records(entries(), max_bytes=_MERGE_FRAME_BYTES, first=1)
         where = self._file().append(frames)

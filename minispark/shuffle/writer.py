@@ -11,7 +11,6 @@ from __future__ import annotations
 import zlib
 from array import array
 from collections.abc import Iterator
-from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -236,7 +235,15 @@ def _write_combined(
     table: dict[Any, Any] = {}
     gauge = Gauge(reservation)
     feed = Feed(loop, aggregator, table)
-    flush = _flush_keys if feed.is_of_keys else partial(_flush_table, is_group=is_group)
+
+    def flush() -> None:
+        # No frame is much larger than others, also where records are large.
+        first = min(FRAME_RECORDS, gauge.keys_in(_BUCKET_BYTES))
+        if feed.is_of_keys:
+            _flush_keys(table, output, partition, first)
+        else:
+            _flush_table(table, output, partition, first, is_group)
+
     while not feed.is_done:
         count = gauge.probe + gauge.step
         feed.advance(count)
@@ -246,24 +253,26 @@ def _write_combined(
             else gauge.table_fits(table, count)
         )
         if not fits:
-            flush(table, output, partition)
+            flush()
             output.spill()
             output.is_cut_by_memory = True  # keys come once per table
             gauge.reset()
-    flush(table, output, partition)
+    flush()
 
 
-def _flush_keys(table: dict[Any, None], output: _MapOutput, partition: Partition) -> None:
+def _flush_keys(
+    table: dict[Any, None], output: _MapOutput, partition: Partition, first: int
+) -> None:
     """As `_flush_table`, for a table without values."""
     hands = deal(table, partition, output.num_reducers)
     table.clear()
     for reduce_id, members in enumerate(hands):
-        output.add(reduce_id, members, None)
+        output.add(reduce_id, members, None, first)
         members.clear()
 
 
 def _flush_table(
-    table: dict[Any, Any], output: _MapOutput, partition: Partition, is_group: bool
+    table: dict[Any, Any], output: _MapOutput, partition: Partition, first: int, is_group: bool
 ) -> None:
     num_reducers = output.num_reducers
     keys: list[list[Any]] = [[] for _ in range(num_reducers)]
@@ -279,7 +288,7 @@ def _flush_table(
     value_bytes = _mean_value(table) if is_group else 0
     table.clear()
     for reduce_id in range(num_reducers):
-        first, count = FRAME_RECORDS, len(keys[reduce_id])
+        count = len(keys[reduce_id])
         if is_group:
             keys[reduce_id], values[reduce_id], first = _cut_groups(
                 keys[reduce_id], values[reduce_id], value_bytes

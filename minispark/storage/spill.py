@@ -53,9 +53,16 @@ class SpillFile:
         """
         begin = self._size
         for frame in frames:
-            self._pending += (_HEAD.pack(len(frame), zlib.crc32(frame)), frame)
+            head = _HEAD.pack(len(frame), zlib.crc32(frame))
             added = _HEAD.size + len(frame)
             self._size += added
+            if added >= _WRITE_BYTES:
+                # As it is: put together with others it would be in memory twice.
+                self._pending.append(head)
+                self._flush()
+                self._write(frame)
+                continue
+            self._pending += (head, frame)
             self._pending_bytes += added
             if self._pending_bytes >= _WRITE_BYTES:
                 self._flush()
@@ -67,10 +74,8 @@ class SpillFile:
         position, end = where.offset, where.offset + where.length
         while position < end:
             length, crc = _HEAD.unpack(self._read(_HEAD.size, position))
-            frame = self._read(length, position + _HEAD.size)
-            if zlib.crc32(frame) != crc:
-                raise PySparkRuntimeError("A spill file does not have what was written to it")
-            yield frame
+            # Not kept until the next one is asked for: many ranges may be read at a time.
+            yield self._verified(length, crc, position + _HEAD.size)
             position += _HEAD.size + length
 
     def frames(self, where: SpillRange) -> Iterator[list[Any]]:
@@ -97,10 +102,21 @@ class SpillFile:
             data += more
         return data
 
+    def _verified(self, length: int, crc: int, position: int) -> bytes:
+        frame = self._read(length, position)
+        if zlib.crc32(frame) != crc:
+            raise PySparkRuntimeError("A spill file does not have what was written to it")
+        return frame
+
     def _flush(self) -> None:
-        with self._lock, disk_errors(self._path):
-            data = memoryview(b"".join(self._pending))
+        with self._lock:
+            data = b"".join(self._pending)
             self._pending = []
             self._pending_bytes = 0
-            while data:
-                data = data[os.write(self._fd, data) :]
+            self._write(data)
+
+    def _write(self, data: bytes | memoryview) -> None:
+        left = memoryview(data)
+        with disk_errors(self._path):
+            while left:
+                left = left[os.write(self._fd, left) :]

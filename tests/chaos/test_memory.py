@@ -110,10 +110,11 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
 
 
 class Watch:
-    """Samples the private memory of processes: resident and not shared."""
+    """Samples the memory of processes, by default what is private: resident and not shared."""
 
-    def __init__(self, pids: Iterable[int]) -> None:
+    def __init__(self, pids: Iterable[int], look: Callable[[int], int] | None = None) -> None:
         self._pids = list(pids)
+        self._look = look or private_bytes
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         #: The most that was seen of each process.
@@ -126,7 +127,7 @@ class Watch:
     def sample(self) -> None:
         """Looks at all processes now."""
         for pid in self._pids:
-            self.peaks[pid] = max(self.peaks[pid], private_bytes(pid))
+            self.peaks[pid] = max(self.peaks[pid], self._look(pid))
 
     def __enter__(self) -> Watch:
         self._thread.start()

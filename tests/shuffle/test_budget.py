@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import pytest
 
-from minispark.kernels import aggregate
+from minispark.kernels import aggregate, elements
 from minispark.kernels.hashing import portable_hash
 from minispark.plan.nodes import Aggregator, Ordering
+from minispark.shuffle.cogroup import CoGrouper
 from minispark.shuffle.merge import merge_records
 from minispark.shuffle.reader import LocalFetcher, MapLocation, read_blocks
 from minispark.shuffle.writer import write_map_output
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
+from minispark.storage.serializer import dump_records
+from minispark.storage.spill import SpillFile
 
 MB = 1 << 20
 BUDGET = 6 * MB
@@ -148,3 +151,90 @@ def test_records_of_any_size(tmp_path: Path, shape: str, groups: bool) -> None:
     # `found` has all keys; with tracing they take 40 bytes each.
     assert wrote < BUDGET + beside
     assert merged < BUDGET + beside + 40 * size
+
+
+def hot_pairs(shape: str, side: int) -> Iterator[tuple[int, object]]:
+    """Half of all have one key: the sides' differ."""
+    size, value = SHAPES[shape]
+    return ((side if i % 2 else i % 997, value(i)) for i in range(size))
+
+
+def batched(records: Iterator[object], size: int) -> Iterator[list[object]]:
+    """As blocks have them."""
+    while batch := list(islice(records, size)):
+        yield batch
+
+
+@pytest.mark.parametrize("shape", ["10 KB", "1 MB", "nested", "few are large"])
+def test_cogroups_of_records_of_any_size(tmp_path: Path, shape: str) -> None:
+    files = NodeFiles(str(tmp_path))
+    count = 0
+
+    def run() -> None:
+        nonlocal count
+        with CoGrouper(2, files=files, memory=MemoryManager(BUDGET), task_id=1) as table:
+            table.insert_source(0, hot_pairs(shape, 0))
+            table.insert_frames(1, batched(hot_pairs(shape, 1), 16 if shape != "1 MB" else 1))
+            for pair in table.items():
+                count += sum(1 for values in pair[1] for _ in values)
+
+    peak = peak_of(run)
+    print(f"budget {BUDGET / MB:.1f} MB, peak {peak / MB:.1f}")
+    assert count == 2 * SHAPES[shape][0]
+    # A key has a record of either side; four runs are merged in any case.
+    assert peak < BUDGET + (10 * MB if shape == "1 MB" else 4 * MB)
+
+
+def test_a_source_of_larger_records_than_those_before(tmp_path: Path) -> None:
+    def run() -> None:
+        around = {"files": NodeFiles(str(tmp_path)), "memory": MemoryManager(BUDGET)}
+        with CoGrouper(2, **around, task_id=1) as table:
+            table.insert_source(0, ((i, i) for i in range(12_000)))
+            table.insert_source(1, ((i, bytes(200_000)) for i in range(100)))
+            assert sum(len(groups[1]) for _, groups in table.items()) == 100
+
+    assert peak_of(run) < BUDGET + 4 * MB
+
+
+@pytest.mark.parametrize("combiners", [False, True], ids=["keys", "combiners"])
+@pytest.mark.parametrize("num_reducers", [1, 4])
+def test_large_combiners_of_few_reducers(
+    tmp_path: Path, num_reducers: int, combiners: bool
+) -> None:
+    """No frame has all that fits in memory."""
+    first = Aggregator(elements.identity, elements.keep_first, elements.keep_first)
+    large = (f"{i:08d}" * 4000 for i in range(400))
+    records = ((i, value) if combiners else (value, None) for i, value in enumerate(large))
+
+    def run() -> None:
+        write_map_output(
+            records,
+            shuffle_id=1,
+            map_id=0,
+            attempt=0,
+            num_reducers=num_reducers,
+            partition=portable_hash,
+            aggregator=first,
+            map_side_combine=True,
+            files=NodeFiles(str(tmp_path)),
+            memory=MemoryManager(BUDGET),
+            task_id=1,
+        )
+
+    peak = peak_of(run)
+    print(f"budget {BUDGET / MB:.1f} MB, peak {peak / MB:.1f}")
+    assert peak < BUDGET + 3 * MB
+
+
+def test_runs_that_are_read_together_are_in_memory_once(tmp_path: Path) -> None:
+    spill = SpillFile(NodeFiles(str(tmp_path)))
+    ranges = [spill.append(dump_records([bytes([i]) * MB])) for i in range(8)]
+    found: list[list[bytes]] = []
+
+    def run() -> None:
+        readers = [spill.frames(where) for where in ranges]
+        found.extend(next(reader) for reader in readers)
+
+    # And one as it was written, while it is unpickled.
+    assert peak_of(run) < 10 * MB
+    assert found == [[bytes([i]) * MB] for i in range(8)]

@@ -108,7 +108,7 @@ class _Sources(_Files):
         """The lines of text files: a path, directory, glob or comma list of them.
 
         Files ending in .gz, .bz2, .zst or .xz are decompressed. Bytes that are
-        not UTF-8 are replaced by U+FFFD.
+        not UTF-8 are replaced by U+FFFD; without `use_unicode` lines are the bytes.
 
         Examples
         --------

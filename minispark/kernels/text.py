@@ -161,15 +161,22 @@ def _replace_malformed(e: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_ERRORS, _replace_malformed)
 
 
-def read_whole_text(split: FilesSplit, use_unicode: bool = True) -> Iterator[tuple[str, Any]]:
-    """Each file's URI and its whole content, decompressed; a byte order mark stays."""
+def read_whole_text(split: FilesSplit, use_unicode: bool = True) -> Iterator[tuple[Any, Any]]:
+    """Each file's URI and its whole content, decompressed, both str or both bytes.
+
+    A byte order mark stays.
+    """
     for path in split.paths:
         stream = open_decompressed(path)
         try:
             content = _read_all(stream)
         finally:
             stream.close()
-        yield uri(path), decode(content) if use_unicode else content
+        name = uri(path)
+        if use_unicode:
+            yield name, decode(content)
+        else:
+            yield name.encode("utf-8", "surrogateescape"), content
 
 
 def read_binary(split: FilesSplit) -> Iterator[tuple[str, bytes]]:

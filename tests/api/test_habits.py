@@ -57,8 +57,8 @@ def test_the_version_compares(sc: Any) -> None:
 def test_text_as_bytes(sc: Any, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("é\nb\n".encode())
     assert sc.textFile(str(tmp_path), use_unicode=False).collect() == ["é".encode(), b"b"]
-    whole = sc.wholeTextFiles(str(tmp_path), use_unicode=False).values().collect()
-    assert whole == ["é\nb\n".encode()]
+    whole = sc.wholeTextFiles(str(tmp_path), use_unicode=False).collect()
+    assert whole == [(f"file:{tmp_path}/a.txt".encode(), "é\nb\n".encode())]
 
 
 @pytest.mark.parametrize("wide", [False, True])

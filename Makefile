@@ -1,5 +1,6 @@
 # Everything sets itself up: a virtual environment in .venv, from Python >= 3.10
-# and a package index. Nothing is installed again until pyproject.toml changes.
+# and a package index. Nothing is installed again until what says how changes; loops in C
+# are built where there is a compiler.
 
 .DEFAULT_GOAL := help
 
@@ -11,10 +12,12 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3.10 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
+SOURCES := pyproject.toml setup.py minispark/kernels/_native.c
 DEV := $(VENV)/.set-up-dev
 BENCH := $(VENV)/.set-up-bench
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-PATHS := minispark tests examples benchmarks
+# An editable install warns of folders beside the package, at each build.
+PIP := PYTHONWARNINGS="ignore:Editable installation" $(BIN)/python -m pip --disable-pip-version-check --quiet
+PATHS := minispark tests examples benchmarks setup.py
 DEMO := build/demo
 LINES ?= 300000
 PYTEST_ARGS ?=
@@ -27,7 +30,7 @@ comma := ,
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
-$(SETUP): pyproject.toml
+$(SETUP): $(SOURCES)
 	@test -n "$(PYTHON)" || { echo "minispark needs Python 3.10 or newer; none found" >&2; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version)"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
@@ -106,4 +109,5 @@ bench-scale: $(BENCH) ## Whether cost grows in proportion to data, partitions, l
 
 clean: ## Remove what the targets above made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -f minispark/kernels/_native.*.so
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -18,6 +18,9 @@ from minispark.kernels.drain import Drainable
 if TYPE_CHECKING:
     from minispark.kernels.statcounter import StatCounter
 
+#: Records that are taken at a time where C merges them.
+_PIECE = 1024
+
 # -- per key ---------------------------------------------------------------------
 
 
@@ -79,6 +82,16 @@ def count_records(_index: int, records: Iterator[Any]) -> int:
 def sum_records(_index: int, records: Iterator[Any]) -> Any:
     """The sum of the records, from 0."""
     return sum(records)
+
+
+def stats(_index: int, records: Iterator[Any]) -> StatCounter:
+    """Statistics of the records."""
+    from minispark.kernels import native  # for few programs (ADR 0032)
+    from minispark.kernels.statcounter import StatCounter, of_pieces
+
+    if native.NATIVE is not None and isinstance(records, Drainable):
+        return of_pieces(records.pieces(_PIECE))
+    return StatCounter(iter(records))
 
 
 def float_stats(_index: int, records: Iterator[Any]) -> StatCounter:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 
@@ -37,3 +38,36 @@ class Drainable(Iterator[Any]):
     @abstractmethod
     def tallied(self) -> dict[Any, int]:
         """How often each record occurs, in the order they first come."""
+
+    @abstractmethod
+    def pieces(self, size: int) -> Iterator[list[Any]]:
+        """The records in lists of at most so many; see `filled`."""
+
+
+def filled(fill: Callable[[list[Any]], bool]) -> Iterator[list[Any]]:
+    """The lists that a function fills until it says that there is no more.
+
+    What came before an error comes before the error, as it does one by one.
+    """
+    goes_on = True
+    while goes_on:
+        piece: list[Any] = []
+        failed = None
+        try:
+            goes_on = fill(piece)
+        except Exception as error:
+            failed = error
+        if piece:
+            yield piece
+        if failed is not None:
+            raise failed
+
+
+def in_pieces(records: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    """Any records in lists of so many, the last of fewer; see `filled`."""
+
+    def fill(piece: list[Any]) -> bool:
+        piece.extend(islice(records, size))
+        return len(piece) == size
+
+    return filled(fill)

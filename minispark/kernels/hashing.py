@@ -23,7 +23,7 @@ from __future__ import annotations
 import dis
 import sys
 import types
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -35,11 +35,10 @@ from minispark.kernels.siphash import seed0_hash
 
 __all__ = [
     "HASH_PROBE",
-    "deal_by_hash",
+    "PLAIN_KINDS",
     "hash_is_seeded",
     "portable_hash",
-    "portable_places",
-    "scatter_by_hash",
+    "str_memo",
 ]
 
 _MASK = (1 << 64) - 1
@@ -56,9 +55,9 @@ def hash_is_seeded() -> bool:
 _SEEDED = hash_is_seeded()
 
 #: Exact types whose `hash` is portable in this process.
-_PLAIN: frozenset[type] = frozenset({int, bool, UUID, Fraction, timedelta})
+PLAIN_KINDS: frozenset[type] = frozenset({int, bool, UUID, Fraction, timedelta})
 if _SEEDED:
-    _PLAIN |= {str, bytes, date, datetime, time}
+    PLAIN_KINDS |= {str, bytes, date, datetime, time}
 
 #: Not more than this many hashes of short strings are remembered (unseeded only).
 _MEMO_ENTRIES = 1 << 17
@@ -88,7 +87,8 @@ class _StrMemo(dict[str, int]):
         return value
 
 
-_str_memo = _StrMemo()
+#: What `portable_hash` says of a string, in an unseeded process.
+str_memo: dict[str, int] = _StrMemo()
 
 
 if _SEEDED:
@@ -108,7 +108,7 @@ if _SEEDED:
         >>> portable_hash((None, 1)) & 0xffffffff
         219750521
         """
-        if type(x) in _PLAIN:
+        if type(x) in PLAIN_KINDS:
             return hash(x)
         return _hash_key(x)
 
@@ -130,53 +130,10 @@ else:
         219750521
         """
         if type(x) is str:
-            return _str_memo[x]
-        if type(x) in _PLAIN:
+            return str_memo[x]
+        if type(x) in PLAIN_KINDS:
             return hash(x)
         return _hash_key(x)
-
-
-def portable_places(keys: Iterable[Hashable], number: int) -> list[int]:
-    """`portable_hash` of each key modulo a number, a little dearer than `hash` for common types."""
-    keys = list(keys)
-    kinds = set(map(type, keys))
-    if kinds <= _PLAIN:
-        return [hash(key) % number for key in keys]
-    if kinds == {str}:  # unseeded only
-        memo: Any = _str_memo
-        return [memo[key] % number for key in keys]
-    return [portable_hash(key) % number for key in keys]
-
-
-def deal_by_hash(keys: Collection[Hashable], kinds: set[type], hands: Sequence[list[Any]]) -> None:
-    """Appends each key to the list of its place (`portable_places`); `kinds` are their types."""
-    number = len(hands)
-    if kinds <= _PLAIN:
-        for key in keys:
-            hands[hash(key) % number].append(key)
-    else:
-        for place, key in zip(portable_places(keys, number), keys, strict=True):
-            hands[place].append(key)
-
-
-def scatter_by_hash(
-    keys: Collection[Hashable],
-    values: Collection[Any],
-    key_hands: Sequence[list[Any]],
-    value_hands: Sequence[list[Any]],
-) -> None:
-    """Appends each key and its value to the lists of the key's place."""
-    number = len(key_hands)
-    if set(map(type, keys)) <= _PLAIN:
-        # In one loop: a string made a moment ago is hashed while it is in the cache.
-        for key, value in zip(keys, values, strict=True):
-            place = hash(key) % number
-            key_hands[place].append(key)
-            value_hands[place].append(value)
-        return
-    for place, key, value in zip(portable_places(keys, number), keys, values, strict=True):
-        key_hands[place].append(key)
-        value_hands[place].append(value)
 
 
 def _hash_key(x: object) -> int:
@@ -199,10 +156,10 @@ def _hash_pyspark_tuple(x: tuple[Any, ...]) -> int:
     h = 0x345678
     for item in x:
         t = type(item)
-        if t in _PLAIN:
+        if t in PLAIN_KINDS:
             h ^= hash(item)
         elif t is str:  # unseeded only
-            h ^= _str_memo[item]
+            h ^= str_memo[item]
         else:
             h ^= _hash_nested(item)
         h = (h * 1000003) & _MAXSIZE
@@ -293,7 +250,7 @@ def _signed(h: int) -> int:
 
 
 def _all_plain(items: Iterable[Any]) -> bool:
-    return all(type(i) in _PLAIN for i in items)
+    return all(type(i) in PLAIN_KINDS for i in items)
 
 
 def _plain_or_raise(x: object) -> int:

@@ -12,6 +12,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from minispark.errors import PySparkTypeError
+from minispark.kernels import native
+from minispark.kernels.drain import in_pieces
+
+#: Values that are taken at a time where C merges them.
+_PIECE = 1024
 
 
 class StatCounter:
@@ -36,6 +41,10 @@ class StatCounter:
     def _merge_all(self, values: Iterable[Any]) -> None:
         """`merge` of each, without its calls for plain numbers."""
         rest = iter(values)
+        if native.NATIVE is not None and type(self).merge is StatCounter.merge:
+            for piece in in_pieces(rest, _PIECE):
+                self._merge_piece(piece)
+            return
         while type(self).merge is StatCounter.merge and self._is_of_floats():
             odd = self._merge_numbers(rest)
             if not odd:
@@ -69,6 +78,23 @@ class StatCounter:
                 low = value
         self.n, self.mu, self.m2, self.maxValue, self.minValue = int(n), mu, m2, high, low
         return odd
+
+    def _merge_piece(self, values: list[Any]) -> None:
+        """Merges values: in C, but for those of other types."""
+        merge_numbers: Any = native.NATIVE and native.NATIVE.merge_numbers
+        start = 0
+        while start < len(values):
+            if not self._is_of_floats():
+                for value in values[start:]:
+                    self.merge(value)
+                return
+            state = float(self.n), self.mu, self.m2, self.maxValue, self.minValue
+            start, n, *others = merge_numbers(values, start, *state)
+            self.n = int(n)
+            self.mu, self.m2, self.maxValue, self.minValue = others
+            if start < len(values):
+                self.merge(values[start])
+                start += 1
 
     def merge(self, value: float) -> StatCounter:
         """Adds a value; returns this counter.
@@ -247,6 +273,14 @@ class StatCounter:
             f"(count: {self.count()}, mean: {self.mean()}, stdev: {self.stdev()},"
             f" max: {self.max()}, min: {self.min()})"
         )
+
+
+def of_pieces(pieces: Iterable[list[Any]]) -> StatCounter:
+    """Of the values of all lists; needs `native.NATIVE`."""
+    counter = StatCounter()
+    for piece in pieces:
+        counter._merge_piece(piece)
+    return counter
 
 
 def _maximum(a: Any, b: Any) -> Any:

@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any, cast
 
-from minispark.kernels.drain import Drainable
+from minispark.kernels.drain import Drainable, filled, in_pieces
 from minispark.kernels.recognise import is_plus
 from minispark.plan.expressions import Expression
 from minispark.plan.loop_source import Ending
@@ -148,6 +149,20 @@ class Loop(Drainable):
     def tallied(self) -> dict[Any, int]:
         """See `Drainable`."""
         return cast("dict[Any, int]", self.ended(_TALLY, {}, count_elements, type, list))
+
+    def pieces(self, size: int) -> Iterator[list[Any]]:
+        """See `Drainable`."""
+        if not self.never_multiplies:
+            return in_pieces(self, size)
+        records, run = self.in_pieces(_LIST)
+
+        def fill(piece: list[Any]) -> bool:
+            for first in records:
+                run(chain((first,), islice(records, size - 1)), piece)
+                return True
+            return False
+
+        return filled(fill)
 
 
 def _reduction(f: Callable[[Any, Any], Any]) -> Ending:

@@ -83,7 +83,7 @@ class _NumericOps(_KeyedActionOps[T_co]):
         # Imported here: most programs ask for no statistics (ADR 0032).
         from minispark.kernels.statcounter import StatCounter
 
-        parts = self._run(partial(aggregate.applied, StatCounter))
+        parts = self._run(aggregate.stats)
         return functools.reduce(StatCounter.mergeStats, parts, StatCounter())
 
     def mean(self: _NumericOps[NumberOrArray]) -> float:

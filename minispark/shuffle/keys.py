@@ -18,7 +18,8 @@ from collections import Counter
 from itertools import chain, islice
 from typing import Any, NoReturn, Protocol
 
-from minispark.kernels.hashing import deal_by_hash, portable_hash
+from minispark.kernels.dealing import deal_by_hash
+from minispark.kernels.hashing import portable_hash
 from minispark.plan.fuse import Loop
 from minispark.plan.loop_source import Ending
 from minispark.shuffle.gauge import Gauge
@@ -142,11 +143,11 @@ class _Passing:
         """How many keys make a frame."""
         return max(1, min(FRAME_RECORDS, _FRAME_BYTES // self._key_bytes))
 
-    def add(self, keys: list[Any], kinds: set[type]) -> bool:
-        """Passes keys on; whether that should go on."""
+    def add(self, keys: list[Any]) -> tuple[list[Any], bool]:
+        """Passes keys on, up to one that is not plain; gives the others and whether to go on."""
         hands, place = self._hands, self._repeats.place
         before = len(hands[place])
-        deal_by_hash(keys, kinds, hands)
+        done = deal_by_hash(keys, hands, _PLAIN)
         self._repeats.add(hands[place][before:])
         self._key_bytes = _bytes_of(keys)
         size = self._frame
@@ -158,11 +159,13 @@ class _Passing:
         if not self._reservation.covers(sum(map(len, hands)) * self._key_bytes):
             self.flush()
             self._output.spill()
-        self._left -= len(keys)
+        if done < len(keys):
+            return keys[done:], False
+        self._left -= done
         if self._left:
-            return True
+            return [], True
         self._left = _PIECE
-        return not self._repeats.are_too_many()
+        return [], not self._repeats.are_too_many()
 
     def flush(self) -> None:
         """Gives up what is held back."""
@@ -262,16 +265,13 @@ def _pass_on(
 ) -> list[Any]:
     """Passes keys on while they are plain and new; gives those it took and left."""
     passing = _Passing(hands, output, reservation, piece_bytes)
-    keys: list[Any] = []
+    left: list[Any] = []
     while keys := pieces.take(passing.limit):
-        kinds = set(map(type, keys))
-        if not kinds <= _PLAIN:
-            break
-        if not passing.add(keys, kinds):
-            keys = []
+        left, goes_on = passing.add(keys)
+        if not goes_on:
             break
     passing.flush()
-    return keys
+    return left
 
 
 def write_keys(

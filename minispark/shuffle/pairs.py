@@ -8,11 +8,12 @@ order of first occurrence; what user functions raise passes unchanged.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import chain, starmap
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
+from minispark.kernels import native
 from minispark.kernels.elements import keep_first
 from minispark.kernels.recognise import is_identity, is_plus
 from minispark.storage.serializer import short_repr
@@ -92,8 +93,14 @@ def _keep_first(table: dict[Any, Any], records: Iterable[Any]) -> None:
     _check_end(table)
 
 
-def keep_first_keys(table: dict[Any, Any], keys: Iterable[Any]) -> None:
+def keep_first_keys(table: dict[Any, Any], keys: list[Any]) -> None:
     """The same for keys without a value."""
+    if native.NATIVE is not None:
+        try:
+            native.NATIVE.keep(table, keys)
+        except StopIteration as error:
+            raise _stop_of_a_key() from error
+        return
     deque(map(table.setdefault, chain(keys, (NOTHING,))), maxlen=0)
     _check_end(table)
 
@@ -101,7 +108,11 @@ def keep_first_keys(table: dict[Any, Any], keys: Iterable[Any]) -> None:
 def _check_end(table: dict[Any, Any]) -> None:
     # A StopIteration of a key's own methods ends a `map` as if all were there.
     if table.pop(NOTHING, NOTHING) is NOTHING:
-        raise RuntimeError("a key's __eq__ or __hash__ raised StopIteration")
+        raise _stop_of_a_key()
+
+
+def _stop_of_a_key() -> RuntimeError:
+    return RuntimeError("a key's __eq__ or __hash__ raised StopIteration")
 
 
 def _merging_loop(merge: Callable[[Any, Any], Any]) -> PairLoop:
@@ -158,13 +169,16 @@ def group_values(table: dict[Any, Any], records: Iterable[Any]) -> None:
         reraise_for(record, error)
 
 
-def group_columns(
-    table: defaultdict[Any, list[Any]], keys: Sequence[Any], values: Sequence[Any]
-) -> None:
+def group_columns(table: defaultdict[Any, list[Any]], keys: list[Any], values: list[Any]) -> None:
     """As `group_values` of the pairs of both, at the speed of C."""
-    groups = map(table.__getitem__, chain(keys, (NOTHING,)))
     try:
+        if native.NATIVE is not None:
+            native.NATIVE.group(table, keys, values)
+            return
+        groups = map(table.__getitem__, chain(keys, (NOTHING,)))
         deque(map(list.append, groups, chain(values, (None,))), maxlen=0)
+    except StopIteration as error:  # from C
+        raise _stop_of_a_key() from error
     except (TypeError, ValueError) as error:
         for pair in zip(keys, values):
             try:

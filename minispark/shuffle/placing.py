@@ -10,12 +10,8 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, NoReturn
 
 from minispark.errors import PySparkException, PySparkTypeError
-from minispark.kernels.hashing import (
-    deal_by_hash,
-    portable_hash,
-    portable_places,
-    scatter_by_hash,
-)
+from minispark.kernels.dealing import deal_by_hash, portable_places, scatter_by_hash
+from minispark.kernels.hashing import portable_hash
 from minispark.kernels.ordering import RangeCut, RangePlacement
 from minispark.storage.serializer import short_repr
 
@@ -54,7 +50,7 @@ def deal(keys: Collection[Any], partition: Partition, num_reducers: int) -> list
     hands: list[list[Any]] = [[] for _ in range(num_reducers)]
     try:
         if partition is portable_hash:
-            deal_by_hash(keys, set(map(type, keys)), hands)
+            deal_by_hash(list(keys), hands)
         else:
             for p, k in zip(place(keys, partition, num_reducers), keys, strict=True):
                 hands[p].append(k)

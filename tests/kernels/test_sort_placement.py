@@ -9,12 +9,8 @@ from operator import itemgetter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minispark.kernels.hashing import (
-    deal_by_hash,
-    portable_hash,
-    portable_places,
-    scatter_by_hash,
-)
+from minispark.kernels.dealing import deal_by_hash, portable_places, scatter_by_hash
+from minispark.kernels.hashing import portable_hash
 from minispark.kernels.ordering import (
     SORT_SAMPLE_SEED,
     RangeCut,
@@ -162,7 +158,7 @@ def test_dealing_keys_and_scattering_pairs_is_placing_each(keys, number):
         ]
 
     hands = [[] for _ in range(number)]
-    deal_by_hash(keys, set(map(type, keys)), hands)
+    assert deal_by_hash(keys, hands) == len(keys)
     assert [list(map(id, hand)) for hand in hands] == [[i for i, _ in h] for h in expected]
     key_hands, value_hands = [[] for _ in range(number)], [[] for _ in range(number)]
     scatter_by_hash(keys, values, key_hands, value_hands)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from minispark.kernels import native
 from minispark.kernels.statcounter import StatCounter
 
 NAN, INF = float("nan"), float("inf")
@@ -16,6 +17,15 @@ NAN, INF = float("nan"), float("inf")
 
 class Half(float):
     """A number of a class of its own."""
+
+
+@pytest.fixture(autouse=True, params=["in C", "in Python"])
+def twin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop that is used."""
+    if request.param == "in Python":
+        monkeypatch.setattr(native, "NATIVE", None)
+    elif native.NATIVE is None:
+        pytest.skip("the C twins were not built")
 
 
 def _one_by_one(values: list[Any]) -> StatCounter:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from minispark.kernels import aggregate
 from minispark.kernels.elements import with_none
+from minispark.kernels.statcounter import StatCounter
 from minispark.plan import loops, steps
 from minispark.plan.expressions import expression_of
 from minispark.plan.fuse import Loop, fuse
@@ -237,6 +238,28 @@ def _counted_one_by_one(records: Iterator[Any]) -> dict[Any, int]:
     return tally
 
 
+def _merged_one_by_one(records: Iterator[Any]) -> StatCounter:
+    counter = StatCounter()
+    for record in records:
+        counter.merge(record)
+    return counter
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS, RECORDS)
+def test_what_comes_in_pieces_is_all_that_came_before_an_error(run, records):
+    found: list[Any] = []
+    expected: list[Any] = []
+    outcomes = [
+        outcome(
+            lambda: [found.append(x) for piece in looped(run, records).pieces(3) for x in piece]
+        ),
+        outcome(lambda: [expected.append(x) for x in as_generator(run, records)]),
+    ]
+    assert outcomes[0] == outcomes[1]
+    assert typed(found) == typed(expected)
+
+
 @settings(max_examples=200, deadline=None)
 @given(STEPS, RECORDS)
 def test_every_ending_is_what_an_action_makes_of_an_iterator(run, records):
@@ -249,6 +272,9 @@ def test_every_ending_is_what_an_action_makes_of_an_iterator(run, records):
     compare(lambda loop: aggregate.count_records(0, loop), lambda it: len(list(it)))
     compare(lambda loop: aggregate.to_list(0, loop), list)
     compare(lambda loop: aggregate.counted(0, loop), _counted_one_by_one)
+    compare(lambda loop: repr(aggregate.stats(0, loop)), lambda it: repr(_merged_one_by_one(it)))
+    for size in (1, 2, 1000):
+        compare(lambda loop, size=size: list(itertools.chain(*loop.pieces(size))), list)
     for f in (operator.add, lambda a, b: a + b, lambda a, b: f"{a!r:.40}{b!r:.40}", max, min):
         compare(
             lambda loop, f=f: aggregate.reduced(f, 0, loop),

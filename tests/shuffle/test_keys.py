@@ -8,7 +8,7 @@ from itertools import chain
 import pytest
 
 from minispark.errors import PySparkTypeError
-from minispark.kernels import elements
+from minispark.kernels import elements, native
 from minispark.kernels.hashing import portable_hash
 from minispark.plan import steps
 from minispark.plan.fuse import Loop
@@ -61,11 +61,13 @@ INPUTS = {
 }
 
 
-@pytest.fixture(params=[None, 64], ids=["as it is", "looks early"])
+@pytest.fixture(params=["as it is", "looks early", "in Python"])
 def small(request, monkeypatch):
-    """Everything happens a hundred times earlier."""
-    if request.param:
-        monkeypatch.setattr(module, "_LOOK", request.param)
+    """Everything happens a hundred times earlier, also without the C twins."""
+    if request.param == "in Python":
+        monkeypatch.setattr(native, "NATIVE", None)
+    if request.param != "as it is":
+        monkeypatch.setattr(module, "_LOOK", 64)
         monkeypatch.setattr(module, "_PIECE", 50)
         monkeypatch.setattr(module, "_SAMPLE", 8)
         monkeypatch.setattr(module, "_RARITY", 4)

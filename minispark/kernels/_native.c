@@ -8,6 +8,11 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <float.h>
+
+#if FLT_EVAL_METHOD != 0
+#error "numbers must be rounded to doubles after each operation, as Python's are"
+#endif
 
 static int
 check_count(const char *name, Py_ssize_t given, Py_ssize_t wanted)

@@ -27,11 +27,14 @@ IS_OFF = os.environ.get(native.SWITCH, "0") != "0"
 built = pytest.mark.skipif(native.NATIVE is None, reason="the C twins were not built")
 
 
-def test_it_is_built_where_there_is_a_compiler() -> None:
+def test_it_is_built_where_it_can_be(tmp_path: Path) -> None:
     """A build that fails is passed over when the package is installed: it must be seen here."""
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
-    headers = Path(sysconfig.get_path("include"), "Python.h")
-    if IS_OFF or shutil.which(compiler) is None or not headers.exists():
+    program = tmp_path / "any.c"
+    program.write_text("#include <Python.h>\nint any(void) { return 0; }\n")
+    command = [compiler, "-I", sysconfig.get_path("include"), "-c", str(program)]
+    can_build = shutil.which(compiler) and not subprocess.call(command, cwd=tmp_path)
+    if IS_OFF or not can_build:
         pytest.skip("nothing to build it with, or switched off")
     assert native.NATIVE is not None, "install the package again (pip install --editable .)"
 

@@ -28,8 +28,9 @@ def rare_full_collections() -> Iterator[None]:
     if not gc.isenabled() or gc.get_threshold() != _INTERPRETERS:
         yield
         return
-    gc.set_threshold(*TASK_THRESHOLDS)
     try:
+        # In here: an interrupt may hit this very line.
+        gc.set_threshold(*TASK_THRESHOLDS)
         yield
     finally:
         if gc.get_threshold() == TASK_THRESHOLDS:

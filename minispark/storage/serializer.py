@@ -62,8 +62,9 @@ def no_gc() -> Iterator[None]:
     if not gc.isenabled():
         yield
         return
-    gc.disable()
     try:
+        # In here: the interrupt of a task that is cancelled may hit this very line.
+        gc.disable()
         yield
     finally:
         gc.enable()

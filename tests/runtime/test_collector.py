@@ -8,7 +8,8 @@ import weakref
 import pytest
 
 from minispark import SparkContext
-from minispark.runtime.collector import TASK_THRESHOLDS
+from minispark.runtime.collector import TASK_THRESHOLDS, rare_full_collections
+from minispark.storage.serializer import no_gc
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +62,23 @@ def test_cycles_of_user_functions_are_collected_during_a_task(sc):
 
     left = sc.parallelize(range(20_000), 1).mapPartitions(alive).first()
     assert left < 10_000
+
+
+@pytest.mark.parametrize(
+    ("manager", "name"), [(no_gc, "disable"), (rare_full_collections, "set_threshold")]
+)
+def test_an_interrupt_right_after_the_collector_was_changed_leaves_it_as_it_was(
+    monkeypatch, manager, name
+):
+    before = gc.get_threshold()
+    change = getattr(gc, name)
+
+    def interrupted(*values):
+        monkeypatch.undo()
+        change(*values)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gc, name, interrupted)
+    with pytest.raises(KeyboardInterrupt), manager():
+        pass
+    assert (gc.isenabled(), gc.get_threshold()) == (True, before)

@@ -285,9 +285,9 @@ class BlockStore:
 
     def _entry(self, buffer: list[Any], reserved: int, level: StorageLevel, run: int) -> _Entry:
         """What is kept of a block: its objects, or frames where they can change."""
-        if all_immutable(buffer):
-            return _Entry(buffer, False, reserved, level, run)
-        try:
+        try:  # either takes its time, in which the task may be cancelled
+            if all_immutable(buffer):
+                return _Entry(buffer, False, reserved, level, run)
             frames = list(dump_records(buffer))
         except BaseException:
             self._memory.release_storage(reserved)
@@ -364,13 +364,17 @@ class BlockStore:
                 if victim is None:
                     break
                 entry = self._entries.pop(victim)
-            # Also a level without disk may have a file: a copy, or an export.
-            on_disk = self._has_file(victim, entry.run) or (
-                entry.level.useDisk and self._demote(victim, entry)
-            )
-            self._memory.release_storage(entry.num_bytes)
+            on_disk = False
+            try:
+                # Also a level without disk may have a file: a copy, or an export.
+                on_disk = self._has_file(victim, entry.run) or (
+                    entry.level.useDisk and self._demote(victim, entry)
+                )
+            finally:
+                # Also when the task that wants memory is cancelled meanwhile.
+                self._memory.release_storage(entry.num_bytes)
+                self._note(victim, in_memory=False, on_disk=on_disk)
             freed += entry.num_bytes
-            self._note(victim, in_memory=False, on_disk=on_disk)
         return freed
 
     def _demote(self, block: BlockKey, entry: _Entry) -> bool:

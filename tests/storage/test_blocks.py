@@ -9,6 +9,7 @@ import pytest
 
 from minispark import storagelevel
 from minispark.errors import DiskFullError
+from minispark.storage import blocks
 from minispark.storage.blockfile import block_file, block_name, open_block
 from minispark.storage.blocks import BlockStore
 from minispark.storage.files import NodeFiles
@@ -199,6 +200,41 @@ def test_full_disk_fails_the_put_but_not_an_eviction(store, files, monkeypatch):
         list(store.put((rdd, 0), fresh(), Level.MEMORY_AND_DISK))
     assert rows(store, (1, 0)) is None
     assert rows(store, (4, 0)) == ROWS
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("where", ["all_immutable", "dump_records"])
+def test_a_task_cancelled_while_its_block_is_looked_at_leaves_no_memory_taken(
+    store, memory, monkeypatch, where
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(blocks, where, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.put((1, 0), iter([["a list"]] * 100), Level.MEMORY_ONLY)
+    assert memory.storage_bytes == 0
+    assert rows(store, (1, 0)) is None
+
+
+def test_a_task_cancelled_while_it_moves_another_block_to_disk_leaves_no_memory_taken(
+    store, memory, files, monkeypatch
+):
+    for rdd in (1, 2, 3):
+        list(store.put((rdd, 0), fresh(), Level.MEMORY_AND_DISK))
+    each = memory.storage_bytes // 3
+    store.drain_updates()
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_atomic", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.put((4, 0), fresh(), Level.MEMORY_AND_DISK)
+    assert memory.storage_bytes == 2 * each
+    assert [(u.block, u.in_memory, u.on_disk) for u in store.drain_updates()] == [
+        ((1, 0), False, False)
+    ]
+    assert rows(store, (1, 0)) is None
+    assert rows(store, (2, 0)) == ROWS
 
 
 def test_immutable_objects_are_handed_out_as_they_are(store):

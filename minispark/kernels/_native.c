@@ -2,8 +2,8 @@
  *
  * Each has a twin in Python that gives the same, to the last bit, and is used where this
  * was not built (see minispark/kernels/native.py, which says what each function promises).
- * Hashing a key may run a user's code: items are held while it runs, and sizes are looked
- * at again after it.
+ * Hashing a key, or its type, may run a user's code: items are held while it runs, and
+ * sizes are looked at again after it.
  */
 
 #define PY_SSIZE_T_CLEAN
@@ -132,22 +132,22 @@ native_scatter(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t co
     Py_ssize_t i;
     for (i = 0; i < PyList_GET_SIZE(keys) && i < PyList_GET_SIZE(values); i++) {
         PyObject *key = PyList_GET_ITEM(keys, i), *value = PyList_GET_ITEM(values, i);
-        int is_one = is_of_kinds(key, kinds, &last);
-        if (is_one < 0) {
-            return NULL;
-        }
-        if (!is_one) {
-            break;
-        }
         Py_INCREF(key);
         Py_INCREF(value);
-        Py_ssize_t place = place_of(key, number);
-        int failed = place < 0 || append_to(key_hands, place, key) < 0
+        int is_one = is_of_kinds(key, kinds, &last);
+        int failed = is_one < 0;
+        if (is_one == 1) {
+            Py_ssize_t place = place_of(key, number);
+            failed = place < 0 || append_to(key_hands, place, key) < 0
                      || append_to(value_hands, place, value) < 0;
+        }
         Py_DECREF(key);
         Py_DECREF(value);
         if (failed) {
             return NULL;
+        }
+        if (!is_one) {
+            break;
         }
     }
     return PyLong_FromSsize_t(i);
@@ -171,19 +171,19 @@ native_deal(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count
     Py_ssize_t i;
     for (i = 0; i < PyList_GET_SIZE(keys); i++) {
         PyObject *key = PyList_GET_ITEM(keys, i);
+        Py_INCREF(key);
         int is_one = is_of_kinds(key, kinds, &last);
-        if (is_one < 0) {
+        int failed = is_one < 0;
+        if (is_one == 1) {
+            Py_ssize_t place = place_of(key, number);
+            failed = place < 0 || append_to(hands, place, key) < 0;
+        }
+        Py_DECREF(key);
+        if (failed) {
             return NULL;
         }
         if (!is_one) {
             break;
-        }
-        Py_INCREF(key);
-        Py_ssize_t place = place_of(key, number);
-        int failed = place < 0 || append_to(hands, place, key) < 0;
-        Py_DECREF(key);
-        if (failed) {
-            return NULL;
         }
     }
     return PyLong_FromSsize_t(i);

@@ -10,6 +10,9 @@
 #include <Python.h>
 #include <float.h>
 
+#if SIZEOF_VOID_P != 8
+#error "hashes have 63 bits"
+#endif
 #if FLT_EVAL_METHOD != 0
 #error "numbers must be rounded to doubles after each operation, as Python's are"
 #endif
@@ -34,17 +37,6 @@ check_list(const char *name, PyObject *object)
     return -1;
 }
 
-static int
-check_kinds(const char *name, PyObject *kinds)
-{
-    if (PyAnySet_Check(kinds)) {
-        return 0;
-    }
-    PyErr_Format(PyExc_TypeError, "%s() needs a set of types, got %s", name,
-                 Py_TYPE(kinds)->tp_name);
-    return -1;
-}
-
 /* The number of hands, each of which must be a list; -1 with an error set. */
 static Py_ssize_t
 check_hands(const char *name, PyObject *hands)
@@ -65,19 +57,69 @@ check_hands(const char *name, PyObject *hands)
     return number;
 }
 
-/* Whether an object is of exactly one of the types; the last type found is remembered. */
+/* How a key is hashed: types whose `hash` counts, and whether None, floats and tuples do. */
+typedef struct {
+    PyObject *kinds;
+    int others;
+    PyTypeObject *last;
+} Rule;
+
+#define MAX_DEPTH 50
+
+/* The portable hash of a key (see minispark.kernels.hashing): 1 if it was found, 0 if the rule
+ * does not know the key, -1 with an error set. */
 static int
-is_of_kinds(PyObject *object, PyObject *kinds, PyTypeObject **last)
+portable_hash(PyObject *key, Rule *rule, int depth, Py_hash_t *hash)
 {
-    PyTypeObject *kind = Py_TYPE(object);
-    if (kind == *last) {
-        return 1;
+    PyTypeObject *kind = Py_TYPE(key);
+    if (kind != rule->last) {
+        if (rule->others && key == Py_None) {
+            *hash = 0;
+            return 1;
+        }
+        if (rule->others && PyTuple_CheckExact(key)) {
+            uint64_t mixed = 0x345678;
+            if (depth == MAX_DEPTH) {
+                return 0;
+            }
+            for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key); i++) {
+                Py_hash_t one;
+                int found = portable_hash(PyTuple_GET_ITEM(key, i), rule, depth + 1, &one);
+                if (found != 1) {
+                    return found;
+                }
+                mixed = ((mixed ^ (uint64_t)one) * 1000003) & INT64_MAX;
+            }
+            *hash = (Py_hash_t)(mixed ^ (uint64_t)PyTuple_GET_SIZE(key));
+            return 1;
+        }
+        if (rule->others && PyFloat_CheckExact(key)) {
+            double value = PyFloat_AS_DOUBLE(key);
+            *hash = value == value ? PyObject_Hash(key) : 0;
+            return 1;
+        }
+        int found = PySet_Contains(rule->kinds, (PyObject *)kind);
+        if (found != 1) {
+            return found;
+        }
+        rule->last = kind;
     }
-    int found = PySet_Contains(kinds, (PyObject *)kind);
-    if (found == 1) {
-        *last = kind;
+    *hash = PyObject_Hash(key);
+    return *hash == -1 ? -1 : 1;
+}
+
+static int
+check_rule(const char *name, const Rule *rule)
+{
+    if (rule->others < 0) {
+        return -1;
     }
-    return found;
+    if (PyAnySet_Check(rule->kinds)) {
+        return 0;
+    }
+    PyErr_Format(PyExc_TypeError, "%s() needs a set of types, got %s", name,
+                 Py_TYPE(rule->kinds)->tp_name);
+    return -1;
 }
 
 /* Appends to one of the lists, which are looked at again: a hash may have run any code. */
@@ -95,14 +137,10 @@ append_to(PyObject *hands, Py_ssize_t place, PyObject *item)
     return failed;
 }
 
-/* `hash(key) % number`, as Python has it; -1 with an error set. */
+/* The hash modulo a number, as Python has it. */
 static Py_ssize_t
-place_of(PyObject *key, Py_ssize_t number)
+place_of(Py_hash_t hash, Py_ssize_t number)
 {
-    Py_hash_t hash = PyObject_Hash(key);
-    if (hash == -1) {
-        return -1;
-    }
     Py_ssize_t place = (Py_ssize_t)(hash % number);
     return place < 0 ? place + number : place;
 }
@@ -110,13 +148,13 @@ place_of(PyObject *key, Py_ssize_t number)
 static PyObject *
 native_scatter(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
 {
-    if (check_count("scatter", count, 5) < 0) {
+    if (check_count("scatter", count, 6) < 0) {
         return NULL;
     }
     PyObject *keys = args[0], *values = args[1], *key_hands = args[2], *value_hands = args[3];
-    PyObject *kinds = args[4];
+    Rule rule = {args[4], PyObject_IsTrue(args[5]), NULL};
     if (check_list("scatter", keys) < 0 || check_list("scatter", values) < 0
-        || check_kinds("scatter", kinds) < 0) {
+        || check_rule("scatter", &rule) < 0) {
         return NULL;
     }
     Py_ssize_t number = check_hands("scatter", key_hands);
@@ -128,25 +166,23 @@ native_scatter(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t co
         PyErr_SetString(PyExc_ValueError, "scatter() needs as many values as keys");
         return NULL;
     }
-    PyTypeObject *last = NULL;
     Py_ssize_t i;
     for (i = 0; i < PyList_GET_SIZE(keys) && i < PyList_GET_SIZE(values); i++) {
         PyObject *key = PyList_GET_ITEM(keys, i), *value = PyList_GET_ITEM(values, i);
         Py_INCREF(key);
         Py_INCREF(value);
-        int is_one = is_of_kinds(key, kinds, &last);
-        int failed = is_one < 0;
-        if (is_one == 1) {
-            Py_ssize_t place = place_of(key, number);
-            failed = place < 0 || append_to(key_hands, place, key) < 0
-                     || append_to(value_hands, place, value) < 0;
-        }
+        Py_hash_t hash = 0;
+        int found = portable_hash(key, &rule, 0, &hash);
+        Py_ssize_t place = place_of(hash, number);
+        int failed = found < 0
+                     || (found && (append_to(key_hands, place, key) < 0
+                                   || append_to(value_hands, place, value) < 0));
         Py_DECREF(key);
         Py_DECREF(value);
         if (failed) {
             return NULL;
         }
-        if (!is_one) {
+        if (!found) {
             break;
         }
     }
@@ -156,33 +192,30 @@ native_scatter(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t co
 static PyObject *
 native_deal(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
 {
-    if (check_count("deal", count, 3) < 0) {
+    if (check_count("deal", count, 4) < 0) {
         return NULL;
     }
-    PyObject *keys = args[0], *hands = args[1], *kinds = args[2];
-    if (check_list("deal", keys) < 0 || check_kinds("deal", kinds) < 0) {
+    PyObject *keys = args[0], *hands = args[1];
+    Rule rule = {args[2], PyObject_IsTrue(args[3]), NULL};
+    if (check_list("deal", keys) < 0 || check_rule("deal", &rule) < 0) {
         return NULL;
     }
     Py_ssize_t number = check_hands("deal", hands);
     if (number < 0) {
         return NULL;
     }
-    PyTypeObject *last = NULL;
     Py_ssize_t i;
     for (i = 0; i < PyList_GET_SIZE(keys); i++) {
         PyObject *key = PyList_GET_ITEM(keys, i);
         Py_INCREF(key);
-        int is_one = is_of_kinds(key, kinds, &last);
-        int failed = is_one < 0;
-        if (is_one == 1) {
-            Py_ssize_t place = place_of(key, number);
-            failed = place < 0 || append_to(hands, place, key) < 0;
-        }
+        Py_hash_t hash = 0;
+        int found = portable_hash(key, &rule, 0, &hash);
+        int failed = found < 0 || (found && append_to(hands, place_of(hash, number), key) < 0);
         Py_DECREF(key);
         if (failed) {
             return NULL;
         }
-        if (!is_one) {
+        if (!found) {
             break;
         }
     }

@@ -39,7 +39,7 @@ def deal_by_hash(
     done = 0
     plain = PLAIN_KINDS if kinds is None else PLAIN_KINDS & kinds
     if native.NATIVE is not None:
-        done = native.NATIVE.deal(keys, hands, plain)
+        done = native.NATIVE.deal(keys, hands, plain, kinds is None)
     elif set(map(type, keys)) <= plain:
         number = len(hands)
         for key in keys:
@@ -79,7 +79,7 @@ def _scatter(
 ) -> None:
     number = len(key_hands)
     if native.NATIVE is not None:
-        done = native.NATIVE.scatter(keys, values, key_hands, value_hands, PLAIN_KINDS)
+        done = native.NATIVE.scatter(keys, values, key_hands, value_hands, PLAIN_KINDS, True)
         if done == len(keys):
             return
         if done:

@@ -58,9 +58,9 @@ odd = st.one_of(
     st.binary(max_size=3),
     st.floats(),
     st.none(),
-    st.tuples(st.integers(0, 3), st.none() | st.text(max_size=1)),
     st.sampled_from([-1, -2, 2**61 - 1, 2**61, -(2**61), 10**30, -0.0, NAN, "", b""]),
 )
+odd = st.recursive(odd, lambda one: st.lists(one, max_size=3).map(tuple), max_leaves=6)
 keys_of_all_kinds = st.one_of(
     st.lists(odd, max_size=40),
     st.lists(st.integers(-5, 5), max_size=40),
@@ -132,6 +132,16 @@ def test_grouping_and_keeping(frames: list[list[Any]]) -> None:
 
     assert grouped() == in_python(grouped)
     assert kept() == in_python(kept) == [key for key, _ in grouped()]
+
+
+@built
+def test_a_tuple_that_is_too_deep_is_left_to_python() -> None:
+    deep: Any = ()
+    for _ in range(200):
+        deep = (deep, 1)
+    hands: list[list[Any]] = [[] for _ in range(7)]
+    assert deal_by_hash([deep, 1], hands) == 2
+    assert hands[portable_hash(deep) % 7][0] is deep
 
 
 def bits(counter: StatCounter) -> list[tuple[type, bytes]]:
@@ -225,9 +235,9 @@ hands = [[[], []] for _ in range(3)]
 for _ in range(50):
     keys, values = [Key() for _ in range(9)], [object() for _ in range(9)]
     Kind.lists = keys, values
-    assert native.NATIVE.scatter(keys, values, hands[0], hands[1], kinds) == 1
+    assert native.NATIVE.scatter(keys, values, hands[0], hands[1], kinds, True) == 1
     Kind.lists = keys = [Key() for _ in range(9)],
-    assert native.NATIVE.deal(keys[0], hands[2], kinds) == 1
+    assert native.NATIVE.deal(keys[0], hands[2], kinds, True) == 1
     Kind.lists = ()
 assert [sum(map(len, pair)) for pair in hands] == [50, 50, 50]
 """
@@ -253,10 +263,10 @@ def test_lists_that_change_meanwhile_break_nothing() -> None:
     try:
         keys, values, hands, value_hands = lists()
         with pytest.raises(RuntimeError, match="hands changed"):
-            module.scatter(keys, values, hands, value_hands, kinds)
+            module.scatter(keys, values, hands, value_hands, kinds, False)
         keys, _, hands, _ = lists()
         with pytest.raises(RuntimeError, match="hands changed"):
-            module.deal(keys, hands, kinds)
+            module.deal(keys, hands, kinds, True)
         keys, values, _, _ = lists()
         table: dict[Any, Any] = {}
         Meddler.lists = ()
@@ -275,14 +285,20 @@ def test_lists_that_change_meanwhile_break_nothing() -> None:
 WRONG = {
     "scatter": [
         (),
-        ([], [], [], [], {int}),
-        ([1], [], [[]], [[]], {int}),
-        ((1,), (1,), [[]], [[]], {int}),
-        ([1], [1], [()], [[]], {int}),
-        ([1], [1], [[]], [[]], 5),
-        ([1], [1], [[]], [[], []], {int}),
+        ([], [], [], [], {int}, True),
+        ([1], [], [[]], [[]], {int}, True),
+        ((1,), (1,), [[]], [[]], {int}, True),
+        ([1], [1], [()], [[]], {int}, True),
+        ([1], [1], [[]], [[]], 5, True),
+        ([1], [1], [[]], [[], []], {int}, True),
     ],
-    "deal": [(), ([1], [], {int}), ([1], [{}], {int}), ((1,), [[]], {int}), ([1], [[]], None)],
+    "deal": [
+        (),
+        ([1], [], {int}, True),
+        ([1], [{}], {int}, True),
+        ((1,), [[]], {int}, True),
+        ([1], [[]], None, True),
+    ],
     "group": [(), ([], [], []), ({}, (), []), ({}, [], ()), ({1: ()}, [1], [1])],
     "keep": [(), ([], []), ({}, ())],
     "merge_numbers": [
@@ -315,8 +331,8 @@ def test_references_are_given_back() -> None:
 
     def work() -> None:
         hands: list[Any] = [[[], []] for _ in range(3)]
-        assert module.scatter(keys, values, hands[0], hands[1], frozenset({int})) == 50
-        assert module.deal(keys, hands[2], frozenset({int})) == 50
+        assert module.scatter(keys, values, hands[0], hands[1], frozenset({int}), True) == 50
+        assert module.deal(keys, hands[2], frozenset({int}), True) == 50
         table: dict[Any, Any] = {}
         module.group(table, keys, values)
         module.group(table, keys, values)
@@ -359,6 +375,8 @@ print(json.dumps([
     pairs.fullOuterJoin(odd, 4).map(repr).collect(),
     odd.reduceByKey(lambda a, b: a + b).map(repr).collect(),
     pairs.partitionBy(7).glom().collect(),
+    pairs.map(lambda kv: ((kv[0], None, (kv[1], b"x")), 1)).partitionBy(7).map(repr).collect(),
+    odd.map(lambda kv: (kv, kv[1])).partitionBy(3).map(repr).glom().collect(),
     sc.range(90_000, numSlices=3).map(lambda i: i * 2654435761 % 80_021).distinct(4).collect(),
     repr(pairs.values().stats()), repr(odd.values().stats().asDict()), repr(pairs.values().mean()),
 ]))

@@ -16,10 +16,12 @@ from typing import Any
 from minispark.kernels import joins
 from minispark.shuffle.gauge import Gauge
 from minispark.shuffle.group import (
-    PIECE_BYTES,
+    WHOLE_PART,
+    Place,
     SpilledValues,
     move_large,
     move_whole,
+    piece_for,
     pieces_fit,
     pieces_of,
 )
@@ -27,7 +29,7 @@ from minispark.shuffle.pairs import group_columns, group_values
 from minispark.shuffle.table import Entry, SpillableTable
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
-from minispark.storage.serializer import FRAME_RECORDS, PairFrame
+from minispark.storage.serializer import PairFrame
 
 
 class CoGrouper(SpillableTable):
@@ -46,8 +48,9 @@ class CoGrouper(SpillableTable):
         self._sides: list[defaultdict[Any, list[Any]]] = [
             defaultdict(list) for _ in range(num_sources)
         ]
-        #: How many values are written together.
-        self._piece = FRAME_RECORDS
+        #: Per source, the values that came in and their bytes.
+        self._counts = [0] * num_sources
+        self._bytes = [0.0] * num_sources
 
     def insert_all(self, records: Iterable[Any]) -> None:
         """Adds pairs of the first source."""
@@ -91,7 +94,8 @@ class CoGrouper(SpillableTable):
         side = self._sides[source]
         others = sum(map(len, self._sides)) - len(side)
         fits = self._gauge.groups_fit(side, values, count, others)
-        self._piece = self._gauge.fitting(FRAME_RECORDS, PIECE_BYTES)
+        self._counts[source] += count
+        self._bytes[source] += count * self._gauge.last_bytes
         if not fits:
             self._spill_table()
             self._gauge.reset()
@@ -120,14 +124,19 @@ class CoGrouper(SpillableTable):
         sides, self._sides = self._sides, []
         return sides
 
+    def _value_bytes(self, source: int) -> int:
+        """The mean of a source: one may have far larger values than another."""
+        return int(self._bytes[source] / max(self._counts[source], 1))
+
     def _spill_table(self) -> None:
         # One side after the other: of a key that several have, the first sequence counts.
         for source, side in enumerate(self._sides):
+            piece = piece_for(self._value_bytes(source))
             first, self._sequence = self._sequence, self._sequence + len(side)
             self._write_runs(
-                (sequence, key, (source, piece))
+                (sequence, key, (source, part))
                 for sequence, (key, values) in zip(count(first), side.items())
-                for piece in pieces_of(values, self._piece)
+                for part in pieces_of(values, piece)
             )
             side.clear()
 
@@ -154,32 +163,36 @@ class CoGrouper(SpillableTable):
     def _weights(self, parts: Sequence[Any]) -> list[int]:
         return [len(values) for _, values in parts]
 
-    def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
+    def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterator[Entry | None]:
+        pieces = [piece_for(self._value_bytes(source)) for source in range(self._num_sources)]
         for sequence, (key, groups) in zip(sequences, table.items()):
             for source, values in enumerate(groups):
-                if values is not None:
-                    for piece in pieces_of(values, self._piece):
-                        yield sequence, key, (source, piece)
+                if values is None:
+                    continue
+                is_moved = type(values) is SpilledValues
+                for part in pieces_of(values, pieces[source]):
+                    yield sequence, key, (source, part)
+                    if is_moved:
+                        yield None
 
     def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
         pieces = [values for _, values in parts]
-        fits = pieces_fit(gauge, table, pieces, count, self._num_sources)
-        self._piece = gauge.fitting(FRAME_RECORDS, PIECE_BYTES)
-        return fits
+        return pieces_fit(gauge, table, pieces, count, self._num_sources)
 
-    def _places(self, table: dict[Any, Any]) -> Iterator[tuple[Any, int]]:
+    def _places(self, table: dict[Any, Any]) -> Iterator[Place]:
+        value_bytes = list(map(self._value_bytes, range(self._num_sources)))
         for groups in table.values():
             for source, values in enumerate(groups):
                 if values is not None:
-                    yield groups, source
+                    yield groups, source, value_bytes[source]
 
     def _shrink(self, table: dict[Any, Any], gauge: Gauge) -> bool:
-        places = list(self._places(table))
-        return move_large(self._file(), gauge, [g[i] for g, i in places], places)
+        return move_large(self._file(), gauge, list(self._places(table)))
 
     def _before_writing(self, table: dict[Any, Any], gauge: Gauge) -> None:
         # A key's lists are pickled together.
-        move_whole(self._file(), gauge, self._places(table), self._budget // self._num_sources)
+        most = self._budget // WHOLE_PART // self._num_sources
+        move_whole(self._file(), self._places(table), most)
 
     def _without_moved(self, value: Any) -> tuple[Any, Any]:
         is_moved = [type(values) is SpilledValues for values in value]

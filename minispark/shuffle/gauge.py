@@ -52,7 +52,7 @@ class Gauge:
         #: Bytes of the records that went in, where records stay as they are.
         self.record_bytes: float = 0.0
         #: Of one of the last records, where they stay as they are.
-        self._last_bytes = 0.0
+        self.last_bytes: float = 0.0
         #: Of a table: how many keys came between two looks, and some of them.
         self._strata: list[tuple[int, list[Any]]] = []
         self._counted = 0
@@ -91,8 +91,8 @@ class Gauge:
         return self.fitting(FRAME_RECORDS, self._reservation.allowance)
 
     def _came(self, sample: Sequence[Any], count: int) -> None:
-        self._last_bytes = estimate_bytes(sample) / max(len(sample), 1)
-        came = self._last_bytes * count
+        self.last_bytes = estimate_bytes(sample) / max(len(sample), 1)
+        came = self.last_bytes * count
         self.record_bytes += came
         self._all_bytes += came
         self._all += count
@@ -107,13 +107,13 @@ class Gauge:
         # where there is little room, steps of an eighth.
         room = 0.7 * self._reservation.room(used)
         ahead, least = self._records * min(_MAX_AHEAD, room), self._records / 8
-        if self._last_bytes:
+        if self.last_bytes:
             # Or if they are all like the last ones, which may be larger.
-            in_all = used / self._last_bytes
+            in_all = used / self.last_bytes
             ahead, least = min(ahead, in_all * room), min(least, in_all / 8)
         self.step = int(max(ahead, least))
         # Large records are looked at before many of them have come.
-        record_bytes = max(used / max(self._records, 1), self._last_bytes, 1)
+        record_bytes = max(used / max(self._records, 1), self.last_bytes, 1)
         self.probe = max(1, min(_PROBE, int(self._reservation.allowance / record_bytes)))
         return True
 

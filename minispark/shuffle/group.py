@@ -22,7 +22,9 @@ from minispark.storage.spill import SpillFile, SpillRange
 #: A group is moved to disk when it has more than this part of a full table.
 _LARGE_PART = 0.25
 #: A merged group with more than this part of the budget is not written as a whole.
-_WHOLE_PART = 8
+WHOLE_PART = 8
+#: How many values stand for all of them.
+_SAMPLE = 64
 #: A part of a group that is written by itself has at most so many bytes, roughly.
 PIECE_BYTES = 1 << 18
 
@@ -152,30 +154,37 @@ class ExternalGrouper(SpillableTable):
     def _weights(self, parts: Sequence[Any]) -> list[int]:
         return list(map(len, parts))
 
-    def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
+    def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry | None]:
         if max(map(len, table.values()), default=0) <= self._piece:
             return zip(sequences, table, table.values())
-        return (
-            (sequence, key, piece)
-            for sequence, (key, values) in zip(sequences, table.items())
-            for piece in pieces_of(values, self._piece)
-        )
+        return self._cut_entries(sequences, table)
+
+    def _cut_entries(
+        self, sequences: Iterable[int], table: dict[Any, Any]
+    ) -> Iterator[Entry | None]:
+        for sequence, (key, values) in zip(sequences, table.items()):
+            is_moved = type(values) is SpilledValues
+            for piece in pieces_of(values, self._piece):
+                yield sequence, key, piece
+                if is_moved:
+                    yield None
 
     def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
         fits = gauge.groups_fit(table, [value for _, value in probe], count)
-        self._piece = gauge.fitting(FRAME_RECORDS, PIECE_BYTES)
+        self._piece = piece_for(gauge.mean_bytes)
         return fits
 
     def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
         fits = pieces_fit(gauge, table, parts, count)
-        self._piece = gauge.fitting(FRAME_RECORDS, PIECE_BYTES)
+        self._piece = piece_for(gauge.mean_bytes)
         return fits
 
     def _shrink(self, table: dict[Any, Any], gauge: Gauge) -> bool:
-        return move_large(self._file(), gauge, table.values(), [(table, key) for key in table])
+        return move_large(self._file(), gauge, [(table, k, gauge.mean_bytes) for k in table])
 
     def _before_writing(self, table: dict[Any, Any], gauge: Gauge) -> None:
-        move_whole(self._file(), gauge, ((table, key) for key in table), self._budget)
+        places = ((table, key, gauge.mean_bytes) for key in table)
+        move_whole(self._file(), places, self._budget // WHOLE_PART)
 
     def _without_moved(self, value: Any) -> tuple[Any, Any]:
         return (None, value) if type(value) is SpilledValues else (value, None)
@@ -199,47 +208,47 @@ def pieces_fit(
     gauge: Gauge, table: dict[Any, Any], pieces: list[list[Any]], num_values: int, lists: int = 1
 ) -> bool:
     """Asks the gauge about a table to which lists like `pieces` brought so many values."""
-    values = [value for piece in pieces[:64] for value in piece[:64]]
+    some = pieces[:: max(1, len(pieces) // _SAMPLE)]
+    values = [value for piece in some for value in piece[: max(1, _SAMPLE // len(some))]]
     return gauge.groups_fit(table, values, num_values, lists=lists)
 
 
-def move_large(
-    spill: SpillFile, gauge: Gauge, groups: Iterable[Any], places: Sequence[tuple[Any, Any]]
-) -> bool:
-    """Moves lists with a large part of all values to disk; whether there was one.
+#: A list to move: its container, the key or index there, and the bytes of a value, about.
+Place = tuple[Any, Any, int]
 
-    `places` are the (container, key or index) of `groups`.
-    """
-    lengths = [len(g) if type(g) is list else 0 for g in groups]
-    total = sum(lengths)
-    piece = gauge.fitting(FRAME_RECORDS, PIECE_BYTES)
-    moved = 0
-    for length, (container, key) in zip(lengths, places, strict=True):
-        if length > piece and length > total * _LARGE_PART:
-            values = SpilledValues(spill, piece)
-            values += container[key]
-            container[key] = values
-            moved += length
+
+def piece_for(value_bytes: int) -> int:
+    """How many values of that size are written together."""
+    return max(1, min(FRAME_RECORDS, PIECE_BYTES // max(value_bytes, 1)))
+
+
+def move_large(spill: SpillFile, gauge: Gauge, places: Sequence[Place]) -> bool:
+    """Moves lists with a large part of all bytes to disk; whether there was one."""
+    lists = [container[key] for container, key, _ in places]
+    sizes = [
+        len(values) * value_bytes if type(values) is list else 0
+        for values, (_, _, value_bytes) in zip(lists, places, strict=True)
+    ]
+    total, moved = sum(sizes), 0
+    for size, values, (container, key, value_bytes) in zip(sizes, lists, places, strict=True):
+        if size > total * _LARGE_PART and len(values) > piece_for(value_bytes):
+            container[key] = SpilledValues(spill, piece_for(value_bytes))
+            container[key] += values
+            moved += size
     gauge.went(moved / total if total else 1)
     return moved > 0
 
 
-def move_whole(
-    spill: SpillFile, gauge: Gauge, places: Iterable[tuple[Any, Any]], budget: int
-) -> None:
-    """Moves lists to disk that are a large part of the budget; completes those that are there.
+def move_whole(spill: SpillFile, places: Iterable[Place], most_bytes: int) -> None:
+    """Moves lists of more than so many bytes to disk; completes those that are there.
 
-    While a list is pickled as a whole, it is in memory some times over. `places` as
-    those of `move_large`.
+    While a list is pickled as a whole, it is in memory some times over.
     """
-    piece = gauge.fitting(FRAME_RECORDS, PIECE_BYTES)
-    # Of a single value there are no parts.
-    most = gauge.fitting(budget, budget // _WHOLE_PART)
-    for container, key in places:
+    for container, key, value_bytes in places:
         values = container[key]
         if type(values) is SpilledValues:
             values.complete()
-        elif len(values) > most:
-            container[key] = spilled = SpilledValues(spill, piece)
+        elif len(values) > 1 and len(values) * value_bytes > most_bytes:  # one has no parts
+            container[key] = spilled = SpilledValues(spill, piece_for(value_bytes))
             spilled += values
             spilled.complete()

@@ -17,7 +17,7 @@ from minispark.storage.spill import SpillFile, SpillRange
 #: The most runs that are merged at a time; few are merged in any case.
 _MOST, _LEAST = 64, 4
 #: How many times larger records are than their pickled frame.
-_UNPICKLED = 4
+UNPICKLED = 4
 
 #: Merges runs, each given frame by frame.
 Merge = Callable[[list[Iterator[list[Any]]]], Iterator[list[Any]]]
@@ -28,7 +28,7 @@ def fan_in(budget: int, frame_bytes: int, record_bytes: int = 0) -> int:
 
     A frame has one record at least, however large.
     """
-    each = max(_UNPICKLED * frame_bytes, record_bytes)
+    each = max(UNPICKLED * frame_bytes, record_bytes)
     return max(_LEAST, min(_MOST, budget // each))
 
 

@@ -21,7 +21,7 @@ from operator import itemgetter
 from typing import Any
 
 from minispark.shuffle.gauge import SLOT_BYTES, Gauge
-from minispark.shuffle.passes import fan_in, merged_down
+from minispark.shuffle.passes import UNPICKLED, fan_in, merged_down
 from minispark.shuffle.runs import merge_runs
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager, Reservation
@@ -55,8 +55,8 @@ class SpillableTable:
         self._files = files
         self._budget = memory.total_bytes
         self._frame_bytes = frame_bytes_for(memory.total_bytes)
-        #: Pickled, the mean of the merged bucket with the largest.
-        self._entry_bytes = 0
+        #: The largest frame of each merged bucket, where an entry makes it large.
+        self._large_frames: list[int] = []
         self._reservation = Reservation(memory, task_id)
         #: Of what is in memory, over all calls of `insert_all`.
         self._gauge = Gauge(self._reservation)
@@ -79,8 +79,11 @@ class SpillableTable:
         """Adds pairs of a key and a part of what belongs to it."""
         raise NotImplementedError
 
-    def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry]:
-        """The table as it is written, in parts that are not too large."""
+    def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry | None]:
+        """The table as it is written, in parts that are not too large.
+
+        None after a part that was on disk: it is to be written before there is another.
+        """
         return zip(sequences, table, table.values())
 
     def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
@@ -170,18 +173,22 @@ class SpillableTable:
         first, self._sequence = self._sequence, self._sequence + len(table)
         self._write_runs(self._entries(count(first), table))
 
-    def _write_runs(self, entries: Iterable[Entry]) -> None:
+    def _write_runs(self, entries: Iterable[Entry | None]) -> None:
         for bucket, where in self._write_split(entries, 0):
             self._runs[bucket].append(where)
 
     def _write_split(
-        self, entries: Iterable[Entry], depth: int
+        self, entries: Iterable[Entry | None], depth: int
     ) -> Iterator[tuple[int, SpillRange]]:
         buckets: list[list[Entry]] = [[] for _ in range(_FAN_OUT)]
         shift = 60 - 4 * depth
         iterator = iter(entries)
         # Some at a time: the entries of a whole table would be half of it once more.
-        while some := list(islice(iterator, _SPLIT_ENTRIES)):
+        for first in iterator:
+            if first is None:
+                continue
+            some: list[Entry] = [first]
+            some += islice(iter(iterator.__next__, None), _SPLIT_ENTRIES - 1)
             # The hash of a tuple spreads that of its member over all bits.
             spreads = map(hash, zip([key for _, key, _ in some]))
             for spread, entry in zip(spreads, some, strict=True):
@@ -199,11 +206,14 @@ class SpillableTable:
             ordered: list[SpillRange] = []
             for runs in self._runs:
                 ordered += self._merge_bucket(runs, 1)
+            # A merged run has the large frames of all.
+            in_all = UNPICKLED * sum(self._large_frames)
+            large = max(self._large_frames) if in_all > self._budget else 0
             spill, ordered = merged_down(
                 spill,
                 ordered,
                 _by_sequence,
-                at_most=fan_in(self._budget, _MERGE_FRAME_BYTES, 4 * self._entry_bytes),
+                at_most=fan_in(self._budget, _MERGE_FRAME_BYTES, UNPICKLED * large),
                 frame_bytes=_MERGE_FRAME_BYTES,
                 files=self._files,
             )
@@ -226,10 +236,10 @@ class SpillableTable:
         #: and runs are read in the order of their sequences.
         sequences: dict[Any, int] = {}
         gauge = Gauge(self._reservation, SLOT_BYTES + _SEQUENCE_BYTES)
-        pending = 0
+        pending, unseen_bytes = 0, 0.0
         has_moved = False
-        frames = chain.from_iterable(map(spill.frames, runs))
-        for frame in frames:
+        frames = chain.from_iterable(map(spill.sized_frames, runs))
+        for frame, num_bytes in frames:
             seen_at, keys, parts = zip(*frame, strict=True)
             deque(map(sequences.setdefault, keys, seen_at), maxlen=0)
             # Before the parts become the table's, which lengthens them.
@@ -238,18 +248,26 @@ class SpillableTable:
                 if has_moved
                 else self._weights(parts)
             )
-            pending += sum(weights)
+            weight = sum(weights)
+            pending += weight
+            # Of the frame, what stays in memory.
+            kept_bytes = num_bytes * weight / max(1, sum(self._weights(parts)))
+            unseen_bytes += kept_bytes
             self._add_parts(table, zip(keys, parts, strict=True))
             kept = list(compress(parts, weights))
-            if pending < gauge.step or not kept:
+            # What comes may be larger than what came.
+            is_due = pending >= gauge.step or unseen_bytes >= self._reservation.allowance
+            if not is_due or not kept:
                 continue
-            if not self._parts_fit(gauge, table, kept, pending):
+            # As many like these as there were bytes.
+            like_these = int(weight * unseen_bytes / kept_bytes)
+            if not self._parts_fit(gauge, table, kept, max(like_these, 1)):
                 gauge.step = 0
                 if self._shrink(table, gauge):
                     has_moved = True
                 elif len(table) > 1 and depth < _MAX_DEPTH:
                     return self._split_bucket(table, sequences, frames, depth)
-            pending = 0
+            pending, unseen_bytes = 0, 0.0
         self._before_writing(table, gauge)
         where = self._write_ordered(table, sequences)
         self._reservation.release()
@@ -263,21 +281,29 @@ class SpillableTable:
                     self._moved[sequence] = moved
                 yield sequence, key, kept
 
-        frames = dump_records(entries(), max_bytes=_MERGE_FRAME_BYTES, first=1)
-        where = self._file().append(frames)
-        self._entry_bytes = max(self._entry_bytes, where.length // max(1, len(table)))
+        largest = 0
+
+        def frames() -> Iterator[bytes]:
+            nonlocal largest
+            for frame in dump_records(entries(), max_bytes=_MERGE_FRAME_BYTES, first=1):
+                largest = max(largest, len(frame))
+                yield frame
+
+        where = self._file().append(frames())
+        if largest > 2 * _MERGE_FRAME_BYTES:
+            self._large_frames.append(largest)
         return where
 
     def _split_bucket(
         self,
         table: dict[Any, Any],
         sequences: dict[Any, int],
-        frames: Iterator[list[Entry]],
+        frames: Iterator[tuple[list[Entry], int]],
         depth: int,
     ) -> list[SpillRange]:
         runs: list[list[SpillRange]] = [[] for _ in range(_FAN_OUT)]
 
-        def write(entries: Iterable[Entry]) -> None:
+        def write(entries: Iterable[Entry | None]) -> None:
             for bucket, where in self._write_split(entries, depth):
                 runs[bucket].append(where)
 
@@ -285,7 +311,7 @@ class SpillableTable:
         table.clear()
         sequences.clear()
         self._reservation.release()
-        for frame in frames:
+        for frame, _ in frames:
             write(frame)
         merged: list[SpillRange] = []
         for members in runs:

@@ -82,6 +82,11 @@ class SpillFile:
         """The records of a range, frame by frame."""
         return map(FrameReader().load, self.raw(where))
 
+    def sized_frames(self, where: SpillRange) -> Iterator[tuple[list[Any], int]]:
+        """The same, each with the bytes it has on disk."""
+        load = FrameReader().load
+        return ((load(frame), len(frame)) for frame in self.raw(where))
+
     def close(self) -> None:
         """Gives the space back; nothing can be read any more."""
         self._pending = []

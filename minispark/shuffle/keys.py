@@ -91,12 +91,13 @@ class _Repeats:
         self._divisor = max(1, _RARITY // len(hands))
         remainders = Counter(hash(k) % self._divisor for k in hands[self.place])
         self._remainder = remainders.most_common(1)[0][0]
-        self._seen: set[Any] = set(self._sample(hands[self.place]))
+        #: Hashes, not keys: those may be large, and would stay in memory uncounted.
+        self._seen: set[int] = set(self._sample(hands[self.place]))
         self._count = self._repeated = 0
 
-    def _sample(self, keys: list[Any]) -> list[Any]:
+    def _sample(self, keys: list[Any]) -> list[int]:
         divisor, remainder = self._divisor, self._remainder
-        return [k for k in keys if hash(k) % divisor == remainder]
+        return [h for h in map(hash, keys) if h % divisor == remainder]
 
     def add(self, keys: list[Any]) -> None:
         """Looks at keys of the place."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from itertools import chain
 
 import pytest
@@ -148,6 +149,16 @@ def test_what_does_not_repeat_is_passed_on_and_what_does_is_not(small, files):
     blocks = [read_blocks(LocalFetcher(files), 1, r, alone) for r in range(2)]
     combined = [k for frames in blocks for frame in frames for k, _ in frame]
     assert len(combined) < (count * 1.3 if look == 64 else len(again) + 1)
+
+
+def test_the_sample_keeps_no_key_in_memory():
+    keys = [f"a key that may be large {i}" for i in range(9000)]
+    before = list(map(sys.getrefcount, keys))
+    repeats = module._Repeats([keys[:3000], []])
+    repeats.add(keys[3000:])
+    repeats.add(keys[3000:])
+    assert list(map(sys.getrefcount, keys)) == before
+    assert repeats.are_too_many()
 
 
 def test_keys_that_begin_to_repeat_are_combined_again(small, files):

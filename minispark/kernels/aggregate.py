@@ -18,9 +18,6 @@ from minispark.kernels.drain import Drainable
 if TYPE_CHECKING:
     from minispark.kernels.statcounter import StatCounter
 
-#: Records that are taken at a time where C merges them.
-_PIECE = 1024
-
 # -- per key ---------------------------------------------------------------------
 
 
@@ -87,10 +84,10 @@ def sum_records(_index: int, records: Iterator[Any]) -> Any:
 def stats(_index: int, records: Iterator[Any]) -> StatCounter:
     """Statistics of the records."""
     from minispark.kernels import native  # for few programs (ADR 0032)
-    from minispark.kernels.statcounter import StatCounter, of_pieces
+    from minispark.kernels.statcounter import PIECE, StatCounter, of_pieces
 
     if native.NATIVE is not None and isinstance(records, Drainable):
-        return of_pieces(records.pieces(_PIECE))
+        return of_pieces(records.pieces(PIECE))
     return StatCounter(iter(records))
 
 

@@ -16,7 +16,7 @@ from minispark.kernels import native
 from minispark.kernels.drain import in_pieces
 
 #: Values that are taken at a time where C merges them.
-_PIECE = 1024
+PIECE = 1024
 
 
 class StatCounter:
@@ -42,7 +42,7 @@ class StatCounter:
         """`merge` of each, without its calls for plain numbers."""
         rest = iter(values)
         if native.NATIVE is not None and type(self).merge is StatCounter.merge:
-            for piece in in_pieces(rest, _PIECE):
+            for piece in in_pieces(rest, PIECE):
                 self._merge_piece(piece)
             return
         while type(self).merge is StatCounter.merge and self._is_of_floats():

@@ -21,9 +21,9 @@ from minispark.shuffle.group import (
     SpilledValues,
     move_large,
     move_whole,
+    parts_of,
     piece_for,
     pieces_fit,
-    pieces_of,
 )
 from minispark.shuffle.pairs import group_columns, group_values
 from minispark.shuffle.table import Entry, SpillableTable
@@ -134,9 +134,9 @@ class CoGrouper(SpillableTable):
             piece = piece_for(self._value_bytes(source))
             first, self._sequence = self._sequence, self._sequence + len(side)
             self._write_runs(
-                (sequence, key, (source, part))
+                None if part is None else (sequence, key, (source, part))
                 for sequence, (key, values) in zip(count(first), side.items())
-                for part in pieces_of(values, piece)
+                for part in parts_of(values, piece)
             )
             side.clear()
 
@@ -169,11 +169,8 @@ class CoGrouper(SpillableTable):
             for source, values in enumerate(groups):
                 if values is None:
                     continue
-                is_moved = type(values) is SpilledValues
-                for part in pieces_of(values, pieces[source]):
-                    yield sequence, key, (source, part)
-                    if is_moved:
-                        yield None
+                for part in parts_of(values, pieces[source]):
+                    yield None if part is None else (sequence, key, (source, part))
 
     def _parts_fit(self, gauge: Gauge, table: dict[Any, Any], parts: list[Any], count: int) -> bool:
         pieces = [values for _, values in parts]

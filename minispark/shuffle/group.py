@@ -8,7 +8,7 @@ they are `SpilledValues`: they look like a list but come from disk. See
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 from typing import Any, ClassVar, overload
 
 from minispark.shuffle.gauge import Gauge
@@ -25,6 +25,8 @@ _LARGE_PART = 0.25
 WHOLE_PART = 8
 #: How many values stand for all of them.
 _SAMPLE = 64
+#: How many parts of a list are made before they are written.
+_CUT_TOGETHER = 16
 #: A part of a group that is written by itself has at most so many bytes, roughly.
 PIECE_BYTES = 1 << 18
 
@@ -94,14 +96,23 @@ class SpilledValues(Sequence[Any]):
         return list, (list(self),)
 
 
-def pieces_of(values: Iterable[Any], most: int = FRAME_RECORDS) -> Iterator[list[Any]]:
-    """A group in lists of at most `most` values, which fit in a frame."""
+def parts_of(values: Iterable[Any], most: int) -> Iterator[list[Any] | None]:
+    """A group in lists of at most `most` values, which fit in a frame.
+
+    None now and then: what was given is to be written before there is more of it.
+    """
     if type(values) is list and len(values) <= most:
         yield values
         return
+    together = _CUT_TOGETHER if type(values) is list else 1
     iterator = iter(values)
-    while piece := list(islice(iterator, most)):
-        yield piece
+    for given in count(1):
+        part = list(islice(iterator, most))
+        if not part:
+            return
+        yield part
+        if given % together == 0:
+            yield None
 
 
 class ExternalGrouper(SpillableTable):
@@ -163,11 +174,8 @@ class ExternalGrouper(SpillableTable):
         self, sequences: Iterable[int], table: dict[Any, Any]
     ) -> Iterator[Entry | None]:
         for sequence, (key, values) in zip(sequences, table.items()):
-            is_moved = type(values) is SpilledValues
-            for piece in pieces_of(values, self._piece):
-                yield sequence, key, piece
-                if is_moved:
-                    yield None
+            for part in parts_of(values, self._piece):
+                yield None if part is None else (sequence, key, part)
 
     def _fits(self, gauge: Gauge, table: dict[Any, Any], probe: list[Any], count: int) -> bool:
         fits = gauge.groups_fit(table, [value for _, value in probe], count)

@@ -82,7 +82,8 @@ class SpillableTable:
     def _entries(self, sequences: Iterable[int], table: dict[Any, Any]) -> Iterable[Entry | None]:
         """The table as it is written, in parts that are not too large.
 
-        None after a part that was on disk: it is to be written before there is another.
+        None where what was given is to be written before there is more: parts that were
+        made for it, or come from disk.
         """
         return zip(sequences, table, table.values())
 

@@ -17,11 +17,12 @@ from minispark.kernels import elements, joins
 from minispark.plan.nodes import Aggregator
 from minispark.shuffle.cogroup import CoGrouper
 from minispark.shuffle.combine import ExternalCombiner
-from minispark.shuffle.group import ExternalGrouper, SpilledValues
+from minispark.shuffle.group import ExternalGrouper, SpilledValues, parts_of
 from minispark.shuffle.pairs import is_identity, is_plus
 from minispark.storage.files import NodeFiles
 from minispark.storage.memory import MemoryManager
 from minispark.storage.serializer import PairFrame
+from minispark.storage.spill import SpillFile
 
 
 class Str(str):
@@ -160,6 +161,39 @@ def test_cogroup_with_one_huge_group(files):
     assert list(hot_left) == plain_group(left)["hot"]
     assert hot_right == ["one"]
     assert found["other"] == ([], ["two"])
+
+
+@pytest.mark.parametrize("length", [0, 1, 3, 4, 63, 64, 65, 128, 200])
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_parts_are_the_whole(files, length, is_moved):
+    values = list(range(length))
+    if is_moved:
+        values = SpilledValues(SpillFile(files), 4)
+        values += range(length)
+    parts = list(parts_of(values, 4))
+    assert list(itertools.chain.from_iterable(p for p in parts if p is not None)) == list(values)
+    assert all(0 < len(part) <= 4 for part in parts if part is not None) or not length
+    together = [
+        len(list(g)) for is_gap, g in itertools.groupby(p is None for p in parts) if not is_gap
+    ]
+    assert all(n <= (1 if is_moved else 16) for n in together)
+
+
+@pytest.mark.parametrize("entries", [1, 2, 16, 17])
+@pytest.mark.parametrize("kind", ["group", "cogroup"])
+def test_nothing_is_lost_where_parts_are_written_at_once(files, monkeypatch, entries, kind):
+    # Batches end where parts have to be written, before that, and both at once.
+    monkeypatch.setattr("minispark.shuffle.table._SPLIT_ENTRIES", entries)
+    pairs = [("hot" if i % 10 else f"k{i % 70}", i) for i in range(30_000)]
+    around = {"files": files, "memory": MemoryManager(100_000), "task_id": 1}
+    table = (
+        CoGrouper(1, **around) if kind == "cogroup" else ExternalGrouper(combined=False, **around)
+    )
+    with table:
+        table.insert_all(pairs)
+        assert table.is_spilled
+        found = [(k, list(v[0] if kind == "cogroup" else v)) for k, v in table.items()]
+    assert found == list(plain_group(pairs).items())
 
 
 def odd_side(rng, count, hot):

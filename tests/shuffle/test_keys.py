@@ -62,12 +62,10 @@ INPUTS = {
 }
 
 
-@pytest.fixture(params=["as it is", "looks early", "in Python"])
+@pytest.fixture(params=[False, True], ids=["as it is", "looks early"])
 def small(request, monkeypatch):
-    """Everything happens a hundred times earlier, also without the C twins."""
-    if request.param == "in Python":
-        monkeypatch.setattr(native, "NATIVE", None)
-    if request.param != "as it is":
+    """Everything happens a hundred times earlier."""
+    if request.param:
         monkeypatch.setattr(module, "_LOOK", 64)
         monkeypatch.setattr(module, "_PIECE", 50)
         monkeypatch.setattr(module, "_SAMPLE", 8)
@@ -129,6 +127,21 @@ def test_the_first_of_equal_keys_stays_in_its_order(small, task, name, reducers)
         if is_cut:
             found, wanted = ([k for k in ks if "nan" not in k[1]] for ks in (found, wanted))
         assert found == wanted
+
+
+@pytest.mark.skipif(native.NATIVE is None, reason="the C twins were not built")
+@pytest.mark.parametrize("name", INPUTS)
+def test_blocks_are_the_same_without_the_c_twins(small, files, monkeypatch, name):
+    task = {"files": files, "memory": MemoryManager(1 << 40), "task_id": 1}
+    write(INPUTS[name], task)
+    monkeypatch.setattr(native, "NATIVE", None)
+    write(INPUTS[name], task, map_id=1)
+    for r in range(4):
+        one, other = (
+            list(chain.from_iterable(read_blocks(LocalFetcher(files), 1, r, [location])))
+            for location in (MapLocation(0, 0, "node"), MapLocation(1, 0, "node"))
+        )
+        assert described(k for k, _ in one) == described(k for k, _ in other)
 
 
 def test_what_does_not_repeat_is_passed_on_and_what_does_is_not(small, files):

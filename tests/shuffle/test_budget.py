@@ -45,11 +45,11 @@ def skewed() -> Iterator[tuple[int, str]]:
 
 
 def write_map(
-    records: Iterator[tuple[int, object]],
+    records: Iterator[tuple[object, object]],
     files: NodeFiles,
     memory: MemoryManager,
     num_reducers: int,
-    combine: bool,
+    aggregator: Aggregator | None,
 ) -> None:
     """The only map output of shuffle 1."""
     write_map_output(
@@ -59,8 +59,8 @@ def write_map(
         attempt=0,
         num_reducers=num_reducers,
         partition=portable_hash,
-        aggregator=GROUP if combine else None,
-        map_side_combine=combine,
+        aggregator=aggregator,
+        map_side_combine=aggregator is not None,
         files=files,
         memory=memory,
         task_id=1,
@@ -73,7 +73,7 @@ def test_peaks(tmp_path: Path, combine: bool) -> None:
     memory = MemoryManager(BUDGET)
 
     def write() -> None:
-        write_map(skewed(), files, memory, 2, combine)
+        write_map(skewed(), files, memory, 2, GROUP if combine else None)
 
     count = 0
 
@@ -124,7 +124,7 @@ def test_records_of_any_size(tmp_path: Path, shape: str, groups: bool) -> None:
 
     def write() -> None:
         pairs = ((key, value(i)) for i, key in enumerate(keys))
-        write_map(pairs, files, memory, 3, groups)
+        write_map(pairs, files, memory, 3, GROUP if groups else None)
 
     found: list[list[int]] = []
 
@@ -247,19 +247,7 @@ def test_large_combiners_of_few_reducers(
     records = ((i, value) if combiners else (value, None) for i, value in enumerate(large))
 
     def run() -> None:
-        write_map_output(
-            records,
-            shuffle_id=1,
-            map_id=0,
-            attempt=0,
-            num_reducers=num_reducers,
-            partition=portable_hash,
-            aggregator=first,
-            map_side_combine=True,
-            files=NodeFiles(str(tmp_path)),
-            memory=MemoryManager(BUDGET),
-            task_id=1,
-        )
+        write_map(records, NodeFiles(str(tmp_path)), MemoryManager(BUDGET), num_reducers, first)
 
     peak = peak_of(run)
     print(f"budget {BUDGET / MB:.1f} MB, peak {peak / MB:.1f}")
